@@ -1,0 +1,1 @@
+"""Leadwise: recordings in, beats and rhythm out."""

@@ -1,0 +1,214 @@
+"""What was found in a record: beats, rhythm, signal quality, and the Analysis that holds them all.
+
+Every finding says which model made it and from which leads. An Analysis can be written as JSON and read back equal.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgcore.errors import FormatError
+from ecgcore.record import Record
+
+AAMI_CLASSES: Final = ("N", "S", "V", "F", "Q")
+# ANSI/AAMI EC57 with the grouping of the MIT-BIH codes; "!" (flutter wave) and rhythm marks are no beats.
+AAMI_OF_MIT: Final = {
+    **dict.fromkeys("NLRejBn", "N"),
+    **dict.fromkeys("AaJS", "S"),
+    **dict.fromkeys("VE", "V"),
+    "F": "F",
+    **dict.fromkeys("/fQ?", "Q"),
+}
+
+
+@dataclass(frozen=True)
+class Info:
+    """The header of a record, in plain values."""
+
+    name: str
+    format: str
+    file_name: str
+    sha256: str
+    leads: tuple[str, ...]
+    derivable_leads: tuple[str, ...]
+    fs_hz: float
+    n_samples: int
+    duration_s: float
+    start: str | None
+    annotations: dict[str, int]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, record: Record) -> "Info":
+        """The header of a record; annotations are counted by annotator."""
+        return cls(
+            name=record.name,
+            format=record.source.format,
+            file_name=record.source.file_name,
+            sha256=record.source.sha256,
+            leads=record.leads,
+            derivable_leads=record.available_leads[len(record.leads) :],
+            fs_hz=record.fs_hz,
+            n_samples=record.n_samples,
+            duration_s=record.duration_s,
+            start=record.start.isoformat() if record.start else None,
+            annotations={a.annotator: len(a) for a in record.annotations},
+            notes=record.notes,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Beats:
+    """Every beat found, in time order.
+
+    samples        (n,) int64, R peak at the record's own rate
+    labels         AAMI class of each beat, one of `classes`
+    codes          MIT annotation code of each beat
+    probabilities  (n, n_classes) float32, calibrated or not as the model's card says
+    model          name@version of what classified them; "name:annotator" for beats read from a file
+    """
+
+    samples: NDArray[np.int64]
+    labels: tuple[str, ...]
+    codes: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+    model: str
+    leads: tuple[str, ...]
+    detector: str
+    classes: tuple[str, ...] = AAMI_CLASSES
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Beats) and beats_to_dict(self) == beats_to_dict(other)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Beats by class, every class named."""
+        return {name: self.labels.count(name) for name in self.classes}
+
+    @property
+    def burden(self) -> dict[str, float]:
+        """Share of all beats by class, 0 to 1; NaN where there is no beat."""
+        return {name: count / len(self) if len(self) else float("nan") for name, count in self.counts.items()}
+
+
+@dataclass(frozen=True)
+class QualityMark:
+    """A stretch of one lead that cannot be trusted, and why.
+
+    `kind` is "missing", "flat", "clipped" or "noise"; `reason` says what was measured, with units.
+    """
+
+    lead: str
+    start_s: float
+    stop_s: float
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Signal quality by lead and window of `window_s`.
+
+    usable  share of windows without a mark, by lead, 0 to 1
+    marks   windows that are not good, by lead and time
+    """
+
+    window_s: float
+    usable: dict[str, float]
+    marks: tuple[QualityMark, ...]
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """Probability of each rhythm, and how much each lead weighed in it (0 to 1, sum 1)."""
+
+    probabilities: dict[str, float]
+    lead_weights: dict[str, float]
+    leads: tuple[str, ...]
+    model: str
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All findings for one record, one choice of leads and one choice of models.
+
+    `rhythm` is None where no rhythm model was asked; `timing_s` holds the seconds of each step.
+    """
+
+    record: Info
+    leads: tuple[str, ...]
+    beats: Beats
+    rhythm: Rhythm | None
+    quality: Quality
+    timing_s: dict[str, float]
+    notes: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self, indent: int | None = None) -> str:
+        """JSON with the keys record, leads, beats, rhythm, quality, timing_s, notes, versions."""
+        plain = {name: getattr(self, name) for name in ("leads", "timing_s", "notes", "versions")}
+        nested = {
+            "record": asdict(self.record),
+            "beats": beats_to_dict(self.beats),
+            "rhythm": asdict(self.rhythm) if self.rhythm else None,
+            "quality": asdict(self.quality),
+        }
+        return json.dumps({**nested, **plain}, indent=indent, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Analysis":
+        """The Analysis that `to_json` wrote. Raises FormatError for any other text."""
+        try:
+            data = json.loads(text)
+            quality = data["quality"]
+            return cls(
+                record=Info(**_tuples(data["record"])),
+                leads=tuple(data["leads"]),
+                beats=_beats_from_dict(data["beats"]),
+                rhythm=Rhythm(**_tuples(data["rhythm"])) if data["rhythm"] else None,
+                quality=Quality(quality["window_s"], quality["usable"], tuple(QualityMark(**mark) for mark in quality["marks"])),
+                timing_s=data["timing_s"],
+                notes=tuple(data["notes"]),
+                versions=data["versions"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError(f"not an Analysis of Leadwise: {error}") from error
+
+
+def beats_to_dict(beats: Beats) -> dict[str, Any]:
+    """Beats in plain values, as they stand in the JSON of an Analysis."""
+    return {
+        "samples": beats.samples.tolist(),
+        "labels": list(beats.labels),
+        "codes": list(beats.codes),
+        "probabilities": [[round(float(p), 4) for p in row] for row in beats.probabilities],
+        "counts": beats.counts,
+        "classes": list(beats.classes),
+        "model": beats.model,
+        "leads": list(beats.leads),
+        "detector": beats.detector,
+    }
+
+
+def _beats_from_dict(data: dict[str, Any]) -> Beats:
+    return Beats(
+        samples=np.asarray(data["samples"], np.int64),
+        labels=tuple(data["labels"]),
+        codes=tuple(data["codes"]),
+        probabilities=np.asarray(data["probabilities"], np.float32).reshape(len(data["labels"]), len(data["classes"])),
+        model=data["model"],
+        leads=tuple(data["leads"]),
+        detector=data["detector"],
+        classes=tuple(data["classes"]),
+    )
+
+
+def _tuples(data: dict[str, Any]) -> dict[str, Any]:
+    """JSON arrays as the tuples they were."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}

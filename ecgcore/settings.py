@@ -1,0 +1,34 @@
+"""Where things live: read from the environment at each call, so that tests can move them."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SHIPPED_WEIGHTS = ROOT / "weights"
+
+
+def home() -> Path:
+    """The folder of the app's database and files: `LEADWISE_HOME`, else ~/.local/share/leadwise."""
+    stated = os.environ.get("LEADWISE_HOME")
+    return Path(stated) if stated else Path.home() / ".local" / "share" / "leadwise"
+
+
+def database_url() -> str:
+    """SQLAlchemy URL: `LEADWISE_DATABASE_URL`, else a SQLite file in `home()`."""
+    return os.environ.get("LEADWISE_DATABASE_URL") or f"sqlite:///{home() / 'leadwise.db'}"
+
+
+def data_cache() -> Path:
+    """The folder into which `data get` puts what it fetches."""
+    stated = os.environ.get("LEADWISE_DATA")
+    if stated:
+        return Path(stated)
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "leadwise"
+
+
+def data_folders() -> tuple[Path, ...]:
+    """Folders searched for data sets, first match wins: `LEADWISE_DATA`, else .data and the cache."""
+    if os.environ.get("LEADWISE_DATA"):
+        return (data_cache(),)
+    return (Path(".data"), data_cache())
