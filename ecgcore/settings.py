@@ -32,3 +32,8 @@ def data_folders() -> tuple[Path, ...]:
     if os.environ.get("LEADWISE_DATA"):
         return (data_cache(),)
     return (Path(".data"), data_cache())
+
+
+def trained_weights() -> Path:
+    """The folder of the models trained on this machine, <name>/<version>/."""
+    return home() / "models"

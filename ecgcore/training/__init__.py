@@ -1,0 +1,40 @@
+"""Training: recipe in, model with its card out."""
+
+from pathlib import Path
+
+from ecgcore import settings
+from ecgcore.errors import InputError
+from ecgcore.inference.cards import Card
+from ecgcore.training import recipes
+
+
+def train(recipe: str, *, device: str = "auto", minutes: float | None = None, resume: bool = False, out: Path | None = None) -> tuple[Card, Path]:
+    """Train by a recipe (a name in `recipes`, or a TOML file), export ONNX, safetensors and card; the card and its folder.
+
+    device   "auto", "cpu" or "cuda"
+    minutes  limit for the training itself; None for none
+    resume   go on from the last checkpoint of the unfinished run of this recipe
+    out      where <name>/<version>/ is put, else LEADWISE_HOME/models; a version that is there is never overwritten
+
+    Raises InputError for a recipe that is not there or does not fit, a device that is not there, nothing to resume.
+    """
+    loaded = recipes.load(recipe)
+    from ecgcore.training import beats
+
+    models = {"beats": beats}
+    if loaded.name not in models:
+        raise InputError(f"no training for {loaded.name!r}; there is: {', '.join(models)}")
+    run = settings.home() / "runs" / f"{loaded.name}-{loaded.version}"
+    run.mkdir(parents=True, exist_ok=True)
+    net, card = models[loaded.name].train(loaded, run, device, minutes, resume)
+    version, folder = _free_version(out or settings.trained_weights(), loaded.name, loaded.version)
+    return models[loaded.name].save(net, card.model_copy(update={"version": version}), folder), folder
+
+
+def _free_version(root: Path, name: str, version: str) -> tuple[str, Path]:
+    """The version itself, or version.1, version.2, … where it is taken, and its folder."""
+    candidate, count = version, 0
+    while (root / name / candidate).exists():
+        count += 1
+        candidate = f"{version}.{count}"
+    return candidate, root / name / candidate

@@ -1,0 +1,34 @@
+# On Windows and macOS see README.md.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: run test check lint bench clean
+
+run: .venv/run
+	$(BIN)/streamlit run streamlit_app.py
+
+test: .venv/test
+	$(BIN)/python -m pytest
+
+check: lint test
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/test
+	$(BIN)/python -m tests.bench
+
+.venv/run: requirements.txt
+	$(PYTHON) -m venv .venv || python3 -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+.venv/test: .venv/run tests/requirements.txt
+	$(BIN)/python -m pip install --quiet -r tests/requirements.txt
+	touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,5 @@
+import sys
+
+from ecgcore.cli import main
+
+sys.exit(main())

@@ -1,0 +1,118 @@
+"""The whole flow on one screen: record → leads → signals → beats → Analysis."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgcore.findings import Analysis, Beats, Info, Quality, QualityMark
+from ecgcore.inference import beats as beat_models
+from ecgcore.record import Record
+from ecgcore.signals import detection, filters, peaks, quality, resampling
+
+Progress = Callable[[float, str], None]
+Item = TypeVar("Item")
+
+
+def analyze(record: Record, leads: Iterable[str] | None = None, *, model: str = "beats", progress: Progress | None = None) -> Analysis:
+    """Every beat of a record found and classified, and the signal judged, on the leads chosen (all recorded ones for None).
+
+    Raises LeadError for a lead the record does not have, ModelError for a model that is not there or does not fit.
+    """
+    tell, timing = progress or _silent, _Timing()
+    chosen = record.select(leads)
+    classifier = beat_models.load(model)
+    with timing("signal"):
+        signals = np.stack([_at_analysis_rate(record, lead) for lead in _each(chosen, tell, 0.0, 0.4, "reading leads")])
+    with timing("detection"):
+        envelopes = [detection.envelope(signal) for signal in _each(signals, tell, 0.4, 0.5, "finding beats")]
+        coarse_s = detection.pick(detection.fuse(envelopes)) / detection.FS_HZ
+        samples = peaks.refine(partial(record.mv, chosen), record.n_samples, record.fs_hz, coarse_s, [e.background for e in envelopes])
+    with timing("quality"):
+        tell(0.5, "judging the signal")
+        judged = _quality(record, chosen, envelopes)
+    with timing("classification"):
+        tell(0.6, "classifying beats")
+        beats = _classified(classifier, record, chosen, signals, envelopes, samples, detection.NAME)
+    tell(1.0, "done")
+    return Analysis(Info.of(record), chosen, beats, rhythm=None, quality=judged, timing_s=timing.seconds)
+
+
+def classify(record: Record, samples: NDArray[np.int64], leads: Iterable[str] | None = None, *, model: str = "beats") -> Beats:
+    """The class of beats whose R peaks (n_beats,) are given at the record's own rate, ascending. Errors as `analyze`."""
+    chosen = record.select(leads)
+    classifier = beat_models.load(model)
+    signals = np.stack([_at_analysis_rate(record, lead) for lead in chosen])
+    return _classified(classifier, record, chosen, signals, [detection.envelope(signal) for signal in signals], samples, "given")
+
+
+def _classified(
+    classifier: beat_models.BeatClassifier,
+    record: Record,
+    leads: tuple[str, ...],
+    signals: NDArray[np.float32],
+    envelopes: list[detection.LeadEnvelope],
+    samples: NDArray[np.int64],
+    detector: str,
+) -> Beats:
+    """Beats from their positions and the signals at detection.FS_HZ."""
+    spec = classifier.card.input
+    filtered = filters.band_pass(signals, spec.band_hz, detection.FS_HZ)
+    trust = np.stack([envelope.trust(samples / record.fs_hz) for envelope in envelopes])
+    probabilities = classifier.probabilities(filtered, trust, samples, record.fs_hz)
+    labels = classifier.labels(probabilities)
+    return Beats(samples, labels, labels, probabilities, classifier.card.id, leads, detector, classifier.card.classes)
+
+
+def _at_analysis_rate(record: Record, lead: str) -> NDArray[np.float32]:
+    """One lead at the rate of detection and classification, without NaN."""
+    return resampling.resample_blocks(partial(_one_lead, record, lead), record.n_samples, record.fs_hz, detection.FS_HZ)
+
+
+def _one_lead(record: Record, lead: str, start: int, stop: int) -> NDArray[np.float32]:
+    return np.asarray(record.mv((lead,), start, stop)[0])
+
+
+def _quality(record: Record, leads: tuple[str, ...], envelopes: list[detection.LeadEnvelope]) -> Quality:
+    """Marks of all leads; a window has one mark, and missing, flat and clipped come before noise."""
+    n_windows = max(1, math.ceil(record.duration_s / quality.WINDOW_S))
+    marks: list[QualityMark] = []
+    usable = {}
+    for lead, envelope in zip(leads, envelopes, strict=True):
+        found = {mark.window: mark for mark in quality.noisy(envelope.background, detection.FS_HZ) if mark.window < n_windows}
+        found |= {mark.window: mark for mark in quality.broken(partial(_one_lead, record, lead), record.n_samples, record.fs_hz)}
+        for window, mark in sorted(found.items()):
+            start_s = window * quality.WINDOW_S
+            marks.append(QualityMark(lead, start_s, min(start_s + quality.WINDOW_S, record.duration_s), mark.kind, mark.reason))
+        usable[lead] = 1 - len(found) / n_windows
+    return Quality(quality.WINDOW_S, usable, tuple(marks))
+
+
+def _each(items: Iterable[Item], tell: Progress, start: float, stop: float, what: str) -> Iterator[Item]:
+    """The items one by one, telling how far along the flow is."""
+    items = list(items)
+    for done, item in enumerate(items):
+        tell(start + (stop - start) * done / len(items), what)
+        yield item
+
+
+class _Timing:
+    """Seconds of each step, by name."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        yield
+        self.seconds[step] = round(time.perf_counter() - begun, 4)
+
+
+def _silent(share: float, what: str) -> None:
+    """No progress is told."""

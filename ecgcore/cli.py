@@ -1,0 +1,185 @@
+"""The command line: python -m ecgcore VERB. Errors are one line on stderr, exit status 2."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ecgcore.errors import EcgError, InputError
+
+DISCLAIMER = "Not a medical device; every finding needs a physician's over-read."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0, or 2 after an error that the user can mend."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except EcgError as error:
+        print(f"ecgcore: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"ecgcore: {error.strerror or error}: {error.filename or 'output'}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m ecgcore", description="ECG recordings in, beats out.", epilog=DISCLAIMER)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    info = _verb(verbs, "info", _info, "the header of a recording, as JSON")
+    info.add_argument("file", metavar="FILE", help="a recording; for WFDB the record's path or its .hea")
+    _facts(info)
+
+    analyze = _verb(verbs, "analyze", _analyze, "find and classify every beat")
+    analyze.add_argument("file", metavar="FILE")
+    analyze.add_argument("--leads", help="names with commas, such as II,V1; all when left out")
+    analyze.add_argument("--model", default="beats", help="name or name@version (default: beats)")
+    analyze.add_argument("--json", action="store_true", help="the whole Analysis as JSON")
+    analyze.add_argument("--atr", type=Path, metavar="DIR", help="write the beats as a WFDB annotation file DIR/<record>.lw")
+    _facts(analyze)
+
+    convert = _verb(verbs, "convert", _convert, "write a recording as WFDB (.hea), EDF+ (.edf) or CSV (.csv)")
+    convert.add_argument("file", metavar="FILE")
+    convert.add_argument("out", metavar="OUT", type=Path)
+    _facts(convert)
+
+    evaluate = _verb(verbs, "evaluate", _evaluate, "figures of a model on records with reference beats, as JSON")
+    evaluate.add_argument("model", metavar="MODEL", help="a beat model, or qrs for beat detection alone")
+    evaluate.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder of WFDB records with .atr files")
+    evaluate.add_argument("--records", default="ds2", help="ds1, ds2, all, or 100,101 (default: ds2)")
+    evaluate.add_argument("--leads", help="first, or names with commas; all when left out")
+    evaluate.add_argument("--reference-beats", action="store_true", help="classify the reference beats instead of finding them")
+    evaluate.add_argument("--against", default="", metavar="NAMES", help="for qrs: neurokit2,xqrs,sleepecg")
+
+    train = _verb(verbs, "train", _train, "train a model by a recipe; evaluate, export ONNX and card")
+    train.add_argument("recipe", metavar="RECIPE", help="a name, or a TOML file")
+    train.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    train.add_argument("--minutes", type=float, help="time limit of the training")
+    train.add_argument("--resume", action="store_true", help="go on with the unfinished run")
+    train.add_argument("--out", type=Path, metavar="DIR", help="folder for <name>/<version>/ (default: LEADWISE_HOME/models)")
+
+    _verb(verbs, "models", _models, "shipped and trained models with their headline")
+    data = _verb(verbs, "data", _data, "fetch a public data set from PhysioNet: data get NAME")
+    data.add_argument("what", choices=("get",))
+    data.add_argument("name", metavar="NAME", help="mitdb, svdb, …")
+    demo = _verb(verbs, "demo", _demo, "write the synthetic demo records as WFDB")
+    demo.add_argument("folder", metavar="DIR", type=Path)
+    return parser
+
+
+def _verb(verbs: Any, name: str, run: Any, what: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=what, description=what.capitalize() + ".", epilog=DISCLAIMER)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _facts(parser: argparse.ArgumentParser) -> None:
+    """What a CSV file may leave out."""
+    group = parser.add_argument_group("for CSV, TSV and Parquet that leave it out")
+    group.add_argument("--fs", type=float, dest="fs_hz", metavar="HZ", help="sampling rate in Hz")
+    group.add_argument("--units", help="mV, uV or V")
+    group.add_argument("--lead-names", metavar="NAMES", help="names of the columns, with commas")
+
+
+def _read(options: argparse.Namespace) -> Any:
+    from ecgcore.errors import MissingFactError
+    from ecgcore.readers import read
+
+    names = options.lead_names.split(",") if options.lead_names else None
+    try:
+        return read(options.file, fs_hz=options.fs_hz, units=options.units, leads=names)
+    except MissingFactError as error:
+        flags = {"fs_hz": "--fs", "units": "--units", "leads": "--lead-names"}
+        raise InputError(f"{error}; state {', '.join(flags[fact] for fact in error.facts)}") from error
+
+
+def _info(options: argparse.Namespace) -> None:
+    from ecgcore.findings import Info
+
+    _print_json(asdict(Info.of(_read(options))))
+
+
+def _analyze(options: argparse.Namespace) -> None:
+    from ecgcore.analysis import analyze
+    from ecgcore.record import Annotation
+
+    record = _read(options)
+    analysis = analyze(record, options.leads.split(",") if options.leads else None, model=options.model)
+    if options.atr:
+        from ecgcore.writers import wfdb
+
+        options.atr.mkdir(parents=True, exist_ok=True)
+        wfdb.write_annotation(Annotation.of("lw", analysis.beats.samples, analysis.beats.codes), record.fs_hz, options.atr / f"{record.name}.lw")
+    print(analysis.to_json() if options.json else _summary(analysis))
+
+
+def _summary(analysis: Any) -> str:
+    """The Analysis for a reader at the terminal."""
+    record, beats = analysis.record, analysis.beats
+    share = {name: f"{burden:.1%}" if burden == burden else "–" for name, burden in beats.burden.items()}  # NaN where there is no beat
+    lines = [
+        f"{record.name}  {record.format}, {record.duration_s:.0f} s at {record.fs_hz:g} Hz, leads {', '.join(analysis.leads)}",
+        f"beats   {len(beats)} by {beats.detector}, classified by {beats.model}",
+        *(f"  {name}  {count:6d}  {share[name]}" for name, count in beats.counts.items()),
+        "signal  " + ", ".join(f"{lead} {usable:.0%} usable" for lead, usable in analysis.quality.usable.items()),
+        *(f"note    {note}" for note in (*record.notes, *analysis.notes)),
+        f"time    {sum(analysis.timing_s.values()):.2f} s",
+        DISCLAIMER,
+    ]
+    return "\n".join(lines)
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from ecgcore.api import convert
+
+    for path in convert(_read(options), options.out):
+        print(path)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from ecgcore.api import evaluate
+
+    against = tuple(name for name in options.against.split(",") if name)
+    tell = (lambda said: print(said, file=sys.stderr)) if sys.stderr.isatty() else None
+    _print_json(evaluate(options.model, options.data, options.records, leads=options.leads, reference_beats=options.reference_beats, against=against, tell=tell))
+
+
+def _train(options: argparse.Namespace) -> None:
+    from ecgcore.training import train
+
+    card, folder = train(options.recipe, device=options.device, minutes=options.minutes, resume=options.resume, out=options.out)
+    _print_json({"model": card.id, "folder": str(folder), "figures": [figure.model_dump() for figure in card.figures]})
+
+
+def _models(options: argparse.Namespace) -> None:
+    del options
+    from ecgcore.inference.cards import available
+
+    for folder, card in available():
+        print(f"{card.id}  {card.task}, classes {' '.join(card.classes)}  ({folder})")
+        for figure in card.figures:
+            value = "not established" if figure.value is None else f"{figure.value:g}" + (f" ± {figure.spread:g}" if figure.spread is not None else "")
+            print(f"  {figure.name}: {value}  [{figure.split}; {figure.protocol}; n = {figure.n}]")
+
+
+def _data(options: argparse.Namespace) -> None:
+    from ecgcore.data import fetch
+
+    print(fetch(options.name))
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from ecgcore.demo import write_demos
+
+    for path in write_demos(options.folder):
+        print(path)
+
+
+def _print_json(value: Any) -> None:
+    json.dump(value, sys.stdout, indent=1, allow_nan=False)
+    sys.stdout.write("\n")

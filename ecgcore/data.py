@@ -1,0 +1,97 @@
+"""The public data sets: where they lie, who is in which split, and what their labels say.
+
+A split is by patient. DS2 is for the final figure only.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgcore import settings
+from ecgcore.errors import DataError, InputError
+from ecgcore.findings import AAMI_CLASSES, AAMI_OF_MIT
+from ecgcore.record import Record
+
+# de Chazal, O'Dwyer & Reilly (2004). 201 (DS1) and 202 (DS2) are one patient.
+DS1: Final = tuple("101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split())
+DS2: Final = tuple("100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split())
+PACED: Final = ("102", "104", "107", "217")
+COUNTS: Final = {
+    DS1: {"N": 45_866, "S": 944, "V": 3_788, "F": 415, "Q": 8},
+    DS2: {"N": 44_259, "S": 1_837, "V": 3_221, "F": 388, "Q": 7},
+}
+PHYSIONET: Final = {"mitdb": "mitdb", "svdb": "svdb", "cinc2017": "challenge-2017", "ptbxl": "ptb-xl", "ludb": "ludb", "nstdb-noise": "nstdb"}
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledBeats:
+    """A record and its reference beats: R peaks (n_beats,) at the record's own rate, AAMI class and MIT code of each."""
+
+    record: Record
+    samples: NDArray[np.int64]
+    labels: tuple[str, ...]
+    codes: tuple[str, ...]
+
+
+def locate(name: str) -> Path:
+    """The folder of a data set. Raises DataError that says how to get it."""
+    for folder in settings.data_folders():
+        if (folder / name).is_dir():
+            return folder / name
+    looked = ", ".join(str(folder) for folder in settings.data_folders())
+    raise DataError(f"no data set {name!r} in {looked}; get it with: python -m ecgcore data get {name}")
+
+
+def record_ids(folder: Path) -> tuple[str, ...]:
+    """Names of the WFDB records in a folder that have reference beats, sorted."""
+    return tuple(sorted(path.stem for path in folder.glob("*.hea") if path.with_suffix(".atr").is_file()))
+
+
+def select_records(folder: Path, wanted: str) -> tuple[str, ...]:
+    """Record ids for "all", "ds1", "ds2" or "100,101"; paced records are in "all" only. Raises InputError for one that is not there."""
+    there = record_ids(folder)
+    named = {"all": there, "ds1": DS1, "ds2": DS2}.get(wanted.lower(), tuple(part.strip() for part in wanted.split(",") if part.strip()))
+    absent = [name for name in named if name not in there]
+    if absent or not named:
+        raise InputError(f"no record {', '.join(absent) or wanted!r} with reference beats in {folder}; it has {', '.join(there[:8]) or 'none'}{' …' if len(there) > 8 else ''}")
+    return tuple(named)
+
+
+def load_beats(folder: Path, name: str) -> LabelledBeats:
+    """One record with its reference beats; marks that are no beats are left out."""
+    from ecgcore.readers import read
+
+    record = read(folder / name)
+    reference = record.annotation("atr")
+    beats = [i for i, symbol in enumerate(reference.symbols) if symbol in AAMI_OF_MIT]
+    codes = tuple(reference.symbols[i] for i in beats)
+    return LabelledBeats(record, reference.samples[beats], tuple(AAMI_OF_MIT[code] for code in codes), codes)
+
+
+def check_counts(names: Iterable[str], records: Iterable[LabelledBeats]) -> None:
+    """Compare the beats of a whole split with its published counts. Raises DataError where they differ."""
+    expected = COUNTS.get(tuple(names))
+    if expected is None:
+        return
+    labels = [label for beats in records for label in beats.labels]
+    found = {name: labels.count(name) for name in AAMI_CLASSES}
+    if found != expected:
+        raise DataError(f"the split should have {expected}, these files have {found}")
+
+
+def fetch(name: str) -> Path:
+    """Download a public set from PhysioNet into the cache folder. Needs a network. Raises DataError for an unknown name or a failed download."""
+    import wfdb
+
+    if name not in PHYSIONET:
+        raise DataError(f"no data set {name!r} to fetch; there are: {', '.join(PHYSIONET)}")
+    target = settings.data_cache() / name
+    try:
+        wfdb.dl_database(PHYSIONET[name], str(target))
+    except (OSError, ValueError) as error:
+        raise DataError(f"could not fetch {name} from PhysioNet: {str(error).splitlines()[0]}") from error
+    return target

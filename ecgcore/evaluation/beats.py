@@ -1,0 +1,117 @@
+"""How well a beat model does on records it has not learned from: after EC57 from the raw record, or on reference beats."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgcore import data
+from ecgcore.analysis import analyze, classify
+from ecgcore.evaluation.classification import Confusion, confusion, gross_confusion
+from ecgcore.evaluation.ec57 import BeatComparison, compare_beats, gross
+from ecgcore.evaluation.ratios import Ratio, average
+from ecgcore.findings import AAMI_CLASSES, AAMI_OF_MIT
+from ecgcore.record import Annotation
+
+FIRST_LEAD = "first"
+EC57_PROTOCOL = "EC57 from the raw record, own beat detection, ±150 ms, first 5 minutes left out; e and j count as N (de Chazal 2004)"
+REFERENCE_PROTOCOL = "reference beat positions, whole record; e and j count as N (de Chazal 2004)"
+EC57_FIGURES = tuple(f"{what}_{figure}" for what in ("qrs", "veb", "sveb") for figure in ("sensitivity", "positive_predictivity", "f1"))
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RawEvaluation:
+    """EC57 comparisons by record, from the raw signal."""
+
+    model: str
+    leads: str
+    parts: dict[str, BeatComparison]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Gross and average figures in percent, and those of each record; None where a figure does not exist."""
+        total, parts = gross(list(self.parts.values())), list(self.parts.values())
+        return {
+            "model": self.model,
+            "protocol": EC57_PROTOCOL,
+            "leads": self.leads,
+            "gross": _percents(total),
+            "average": {name: _number(100 * average(parts, partial(_figure, name)).value) for name in EC57_FIGURES},
+            "matrix": total.matrix.tolist(),
+            "records": {name: _percents(part) for name, part in self.parts.items()},
+        }
+
+
+@dataclass(frozen=True)
+class ReferenceEvaluation:
+    """Confusion by record, on reference beats."""
+
+    model: str
+    leads: str
+    parts: dict[str, Confusion]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Figures over all beats, and those of each record, in percent; None where a figure does not exist."""
+        total = gross_confusion(list(self.parts.values()))
+        return {
+            "model": self.model,
+            "protocol": REFERENCE_PROTOCOL,
+            "leads": self.leads,
+            "gross": _classes(total),
+            "matrix": total.matrix.tolist(),
+            "records": {name: _classes(part) for name, part in self.parts.items()},
+        }
+
+
+def evaluate_raw(model: str, folder: Path, records: Iterable[str], leads: str | None = None, tell: Told | None = None) -> RawEvaluation:
+    """Analyse each record and compare its beats with the reference. `leads`: None for all, "first", or names with commas."""
+    parts = {}
+    for name in records:
+        labelled = data.load_beats(folder, name)
+        record = labelled.record
+        found = analyze(record, _leads(record.leads, leads), model=model).beats
+        test = Annotation.of("leadwise", found.samples, found.labels)
+        parts[name] = compare_beats(record.annotation("atr"), test, record.fs_hz, classes=AAMI_OF_MIT)
+        if tell:
+            tell(f"{name}: {len(found)} beats")
+    return RawEvaluation(model, leads or "all", parts)
+
+
+def evaluate_reference(model: str, folder: Path, records: Iterable[str], leads: str | None = None, tell: Told | None = None) -> ReferenceEvaluation:
+    """Classify the reference beats of each record."""
+    parts = {}
+    for name in records:
+        labelled = data.load_beats(folder, name)
+        found = classify(labelled.record, labelled.samples, _leads(labelled.record.leads, leads), model=model)
+        parts[name] = confusion(labelled.labels, found.labels, AAMI_CLASSES)
+        if tell:
+            tell(f"{name}: {len(found)} beats")
+    return ReferenceEvaluation(model, leads or "all", parts)
+
+
+def _leads(recorded: tuple[str, ...], wanted: str | None) -> tuple[str, ...] | None:
+    if wanted is None:
+        return None
+    return recorded[:1] if wanted == FIRST_LEAD else tuple(wanted.split(","))
+
+
+def _figure(name: str, part: BeatComparison) -> Ratio:
+    ratio: Ratio = getattr(part, name)
+    return ratio
+
+
+def _percents(part: BeatComparison) -> dict[str, float | None]:
+    return {name: _number(_figure(name, part).percent) for name in EC57_FIGURES}
+
+
+def _classes(part: Confusion) -> dict[str, float | None]:
+    figures = {f"{name}_{what}": getattr(part, what)(name) for name in AAMI_CLASSES for what in ("sensitivity", "positive_predictivity", "f1")}
+    return {name: _number(ratio.percent) for name, ratio in figures.items()} | {"accuracy": _number(part.accuracy.percent)}
+
+
+def _number(value: float) -> float | None:
+    """JSON knows no NaN."""
+    return round(value, 3) if np.isfinite(value) else None

@@ -1,0 +1,87 @@
+"""The beat classifier at work: signals and R peaks → probabilities."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgcore.errors import ModelError
+from ecgcore.inference.cards import Card, find, read_card, verified_weights
+from ecgcore.signals.detection import FS_HZ
+from ecgcore.signals.features import RR_FEATURES, rr_features
+from ecgcore.signals.windows import beside_dominant, dominant
+
+CHUNK: Final = 256  # beats the network sees at once …
+OVERLAP: Final = 32  # … of which these at either end only give context
+
+
+@dataclass(frozen=True)
+class BeatClassifier:
+    """A loaded beat model: its card and its onnxruntime session."""
+
+    card: Card
+    session: Any
+
+    def probabilities(self, leads: NDArray[np.float32], weights: NDArray[np.float32], samples: NDArray[np.int64], fs_hz: float) -> NDArray[np.float32]:
+        """Probabilities (n_beats, n_classes): those of each lead alone, averaged by weight.
+
+        leads    (n_leads, n) in mV at card.input.fs_hz, filtered to card.input.band_hz, without NaN
+        weights  (n_leads, n_beats) how far each lead is to be trusted at each beat; all zero counts as all equal
+        samples  (n_beats,) R peaks at the record's own rate fs_hz
+        """
+        peaks = np.round(samples * self.card.input.fs_hz / fs_hz).astype(np.int64)
+        trust = np.where(weights.sum(axis=0) > 0, weights, np.float32(1.0))
+        total = np.zeros((peaks.size, len(self.card.classes)), np.float32)
+        rr = rr_features(samples, fs_hz)
+        for lead, weight in zip(leads, trust / trust.sum(axis=0), strict=True):
+            if peaks.size and weight.any():
+                total += weight[:, None] * self._one_lead(lead, peaks, rr)
+        return total
+
+    def _one_lead(self, lead: NDArray[np.float32], peaks: NDArray[np.int64], rr: NDArray[np.float32]) -> NDArray[np.float32]:
+        spec = self.card.input
+        usual = dominant(lead, peaks, spec.before_samples, spec.samples - spec.before_samples)
+        out = np.empty((peaks.size, len(self.card.classes)), np.float32)
+        for start in range(0, peaks.size, CHUNK):
+            stop = min(start + CHUNK, peaks.size)
+            left, right = max(0, start - OVERLAP), min(peaks.size, stop + OVERLAP)
+            beats = beside_dominant(lead, peaks[left:right], usual, spec.before_samples)
+            (answer,) = self.session.run(None, {"beats": beats[None], "rr": rr[None, left:right]})
+            out[start:stop] = answer[0, start - left : stop - left]
+        return out
+
+    def labels(self, probabilities: NDArray[np.float32]) -> tuple[str, ...]:
+        """The class of each beat: the greatest probability after division by the card's threshold of its class."""
+        threshold = np.array([self.card.thresholds[name] for name in self.card.classes], np.float32)
+        return tuple(self.card.classes[i] for i in (probabilities / threshold).argmax(axis=1))
+
+
+def load(model: str) -> BeatClassifier:
+    """The beat model "name" or "name@version". Raises ModelError where it is not there or does not fit its card."""
+    return load_folder(find(model))
+
+
+def load_folder(folder: Path) -> BeatClassifier:
+    """The beat model in a folder of card and weights; kept in memory until either changes."""
+    card = read_card(folder)
+    if card.task != "beats":
+        raise ModelError(f"{card.id} is a model for {card.task!r}, not for 'beats'")
+    if card.input.fs_hz != FS_HZ:
+        raise ModelError(f"{card.id} wants signals at {card.input.fs_hz:g} Hz; the analysis works at {FS_HZ:g} Hz")
+    if card.input.features != RR_FEATURES:
+        raise ModelError(f"{card.id} wants the features {', '.join(card.input.features)}; there are {', '.join(RR_FEATURES)}")
+    return BeatClassifier(card, _session(verified_weights(folder, card), card.sha256))
+
+
+@lru_cache(maxsize=4)
+def _session(path: Path, sha256: str) -> Any:
+    """One session a set of weights; `sha256` tells a replaced file from the one it replaced."""
+    import onnxruntime
+
+    del sha256
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,149 @@
+"""Model cards: what a model is, what it was trained on, what was measured, and where it ends.
+
+Weights without a valid card, or whose hash is not the card's, do not load.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ecgcore import settings
+from ecgcore.errors import ModelError
+
+CARD: Final = "card.json"
+WEIGHTS: Final = "model.onnx"
+
+
+class Part(BaseModel):
+    """A piece of a card: no field may be unknown, none is changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InputSpec(Part):
+    """What the model is fed. `before_samples` is how many of `samples` precede the R peak."""
+
+    leads: tuple[str, ...] | Literal["any"]
+    fs_hz: float
+    samples: int
+    before_samples: int
+    units: str
+    scaling: str
+    band_hz: tuple[float, float]
+    features: tuple[str, ...] = ()
+
+
+class TrainingData(Part):
+    """Record ids by data set: learned from, held out by patient (epochs, calibration, thresholds), and left out on purpose."""
+
+    trained: dict[str, tuple[str, ...]]
+    held_out: dict[str, tuple[str, ...]]
+    left_out: dict[str, tuple[str, ...]] = {}
+    augmentation: str
+    seed: int
+
+
+class Figure(Part):
+    """One measured number. `spread` is the standard deviation over `n` runs, None for a single one."""
+
+    name: str
+    value: float | None
+    spread: float | None
+    n: int
+    protocol: str
+    split: str
+    command: str
+
+
+class Card(Part):
+    """A model card, as it stands in card.json beside the weights."""
+
+    name: str
+    version: str
+    task: str
+    input: InputSpec
+    classes: tuple[str, ...]
+    thresholds: dict[str, float]
+    training: TrainingData
+    figures: tuple[Figure, ...]
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    git_commit: str
+    device: str
+    minutes: float
+    limits: tuple[str, ...]
+    intended_use: str
+
+    @property
+    def id(self) -> str:
+        """name@version."""
+        return f"{self.name}@{self.version}"
+
+
+def read_card(folder: Path) -> Card:
+    """The card in a model's folder. Raises ModelError where it is missing or does not fit."""
+    path = folder / CARD
+    try:
+        return Card.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ModelError(f"no {CARD} in {folder.name}; weights without a card are not used") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ModelError(f"the card of {folder.parent.name}@{folder.name} does not fit: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def write_card(card: Card, folder: Path) -> None:
+    """Write card.json into a model's folder."""
+    (folder / CARD).write_text(card.model_dump_json(indent=1) + "\n")
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verified_weights(folder: Path, card: Card) -> Path:
+    """The weights beside a card. Raises ModelError where they are missing or not those the card describes."""
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise ModelError(f"{card.id} has a card but no {WEIGHTS}")
+    found = digest(path)
+    if found != card.sha256:
+        raise ModelError(f"the weights of {card.id} have sha256 {found[:12]}…, the card says {card.sha256[:12]}…; they are not used")
+    return path
+
+
+def folders(root: Path) -> tuple[Path, ...]:
+    """Model folders under a root (<name>/<version>/card.json), by name and version."""
+    return tuple(sorted((path.parent for path in root.glob(f"*/*/{CARD}")), key=lambda path: (path.parent.name, _version_key(path.name))))
+
+
+def available() -> tuple[tuple[Path, Card], ...]:
+    """All models with a valid card: the shipped ones, then those trained here."""
+    return tuple((folder, read_card(folder)) for root in (settings.SHIPPED_WEIGHTS, settings.trained_weights()) for folder in folders(root))
+
+
+def shipped() -> tuple[Card, ...]:
+    """The cards of the models that come with Leadwise."""
+    return tuple(read_card(folder) for folder in folders(settings.SHIPPED_WEIGHTS))
+
+
+def find(model: str) -> Path:
+    """The folder of a model given as "name" (its newest shipped version, else the newest trained one) or "name@version".
+
+    Raises ModelError naming the models there are.
+    """
+    name, _, version = model.partition("@")
+    roots = [[f for f in folders(root) if f.parent.name == name and version in ("", f.name)] for root in (settings.SHIPPED_WEIGHTS, settings.trained_weights())]
+    for matching in roots:
+        if matching:
+            return matching[-1]
+    there = ", ".join(sorted({f"{f.parent.name}@{f.name}" for root in (settings.SHIPPED_WEIGHTS, settings.trained_weights()) for f in folders(root)})) or "none"
+    raise ModelError(f"no model {model!r}; there are: {there}")
+
+
+def _version_key(version: str) -> tuple[tuple[int, str], ...]:
+    """1.10 after 1.9, and text after numbers."""
+    return tuple((int(part), "") if part.isdigit() else (10**9, part) for part in version.split("."))

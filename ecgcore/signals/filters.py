@@ -1,0 +1,94 @@
+"""Band-pass and notch filters without phase shift, named as they stand on screen."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgcore.errors import InputError
+from ecgcore.signals.resampling import filled
+
+ORDER: Final = 2  # Butterworth, run forward and backward: 4th order in effect
+NOTCH_Q: Final = 30.0
+NYQUIST_SHARE: Final = 0.45  # a cut-off above this share of the rate is left out
+
+
+@dataclass(frozen=True)
+class BandFilter:
+    """Pass band in Hz; None leaves that side open."""
+
+    name: str
+    low_hz: float | None
+    high_hz: float | None
+
+
+FILTERS: Final = {
+    band.name: band
+    for band in (
+        BandFilter("diagnostic 0.05–150 Hz", 0.05, 150.0),
+        BandFilter("ambulatory 0.5–40 Hz", 0.5, 40.0),
+        BandFilter("exercise 0.5–100 Hz", 0.5, 100.0),
+        BandFilter("low-pass 40 Hz", None, 40.0),
+        BandFilter("unfiltered", None, None),
+    )
+}
+DIAGNOSTIC: Final = "diagnostic 0.05–150 Hz"
+NOTCHES_HZ: Final = (50.0, 60.0)
+
+
+def apply(name: str, mv: NDArray[np.float32], fs_hz: float, notch_hz: float | None = None) -> NDArray[np.float32]:
+    """Filter (n_leads, n) in mV by a band of FILTERS, and a notch if one is given; same shape, no phase shift.
+
+    Missing samples (NaN) are bridged for the filter and missing again in the result.
+    A cut-off that the sampling rate cannot carry is left out, as `effective` says. Raises InputError for an unknown name.
+    """
+    from scipy.signal import butter, iirnotch, sosfiltfilt, tf2sos
+
+    low, high, notch = _cut_offs(name, fs_hz, notch_hz)
+    sections = []
+    if low:
+        sections.append(butter(ORDER, low, "highpass", fs=fs_hz, output="sos"))
+    if high:
+        sections.append(butter(ORDER, high, "lowpass", fs=fs_hz, output="sos"))
+    if notch:
+        sections.append(tf2sos(*iirnotch(notch, NOTCH_Q, fs=fs_hz)))
+    if not sections or mv.shape[-1] < 2:
+        return mv
+    pad = min(mv.shape[-1] - 1, round(3 * fs_hz / (low or 1.0)))
+    bridged = np.stack([filled(row) for row in mv])
+    out = sosfiltfilt(np.concatenate(sections), bridged.astype(np.float64), axis=-1, padlen=pad)
+    return np.where(np.isnan(mv), np.float32(np.nan), out.astype(np.float32))
+
+
+def band_pass(x: NDArray[np.float32], band_hz: tuple[float, float], fs_hz: float) -> NDArray[np.float32]:
+    """(n_leads, n) within a pass band, zero phase, a lead at a time to spare memory. No NaN may be in it."""
+    from scipy.signal import butter, sosfiltfilt
+
+    sections = butter(ORDER, band_hz, "bandpass", fs=fs_hz, output="sos")
+    out = np.empty_like(x)
+    for row, lead in zip(out, x, strict=True):
+        row[:] = sosfiltfilt(sections, lead, padlen=min(lead.size - 1, round(3 * fs_hz))) if lead.size > 1 else 0.0
+    return out
+
+
+def effective(name: str, fs_hz: float, notch_hz: float | None = None) -> str:
+    """What the filter does at this sampling rate, for print beside the tracing."""
+    low, high, notch = _cut_offs(name, fs_hz, notch_hz)
+    if low and high:
+        band = f"{low:g}–{high:g} Hz"
+    elif low or high:
+        band = f"above {low:g} Hz" if low else f"below {high:g} Hz"
+    else:
+        band = "unfiltered"
+    return f"{band}, notch {notch:g} Hz" if notch else band
+
+
+def _cut_offs(name: str, fs_hz: float, notch_hz: float | None) -> tuple[float | None, float | None, float | None]:
+    """Low, high and notch frequency that this rate can carry."""
+    if name not in FILTERS:
+        raise InputError(f"no filter {name!r}; there are: {', '.join(FILTERS)}")
+    band, limit = FILTERS[name], NYQUIST_SHARE * fs_hz
+    low = band.low_hz if band.low_hz and band.low_hz < limit else None
+    high = band.high_hz if band.high_hz and band.high_hz < limit else None
+    return low, high, notch_hz if notch_hz and notch_hz < limit else None

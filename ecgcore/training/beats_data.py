@@ -1,0 +1,129 @@
+"""What the beat model learns from: stretches of consecutive beats of one lead, altered at random."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ecgcore import data
+from ecgcore.findings import AAMI_CLASSES
+from ecgcore.readers import read
+from ecgcore.signals.features import RR_FEATURES, rr_features
+from ecgcore.signals.filters import band_pass
+from ecgcore.signals.resampling import filled, resample
+from ecgcore.signals.windows import beside_dominant, dominant
+from ecgcore.training.recipes import Input, Recipe
+
+NO_BEAT = -1  # target of the padding at the end of a short stretch
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One record ready to learn from.
+
+    leads (n_leads, n) in mV at the model's rate, filtered; usual (n_leads, width) dominant beats, of which
+    before_samples precede the R peak; at, targets (n_beats,); rr (n_beats, n_features)
+    """
+
+    name: str
+    before_samples: int
+    leads: NDArray[np.float32]
+    usual: NDArray[np.float32]
+    at: NDArray[np.int64]
+    rr: NDArray[np.float32]
+    targets: NDArray[np.int64]
+
+
+def prepare(labelled: data.LabelledBeats, spec: Input) -> Prepared:
+    """A record with reference beats in the shape the network wants."""
+    record = labelled.record
+    at = np.round(labelled.samples * spec.fs_hz / record.fs_hz).astype(np.int64)
+    leads = _at_rate(record.mv(), record.fs_hz, spec)
+    usual = np.stack([dominant(lead, at, spec.before_samples, spec.samples - spec.before_samples) for lead in leads])
+    targets = np.array([AAMI_CLASSES.index(label) for label in labelled.labels], np.int64)
+    return Prepared(record.name, spec.before_samples, leads, usual, at, rr_features(labelled.samples, record.fs_hz), targets)
+
+
+def prepare_all(sets: Mapping[str, Iterable[str]], spec: Input) -> list[Prepared]:
+    """All records of a split, by data set name and record id."""
+    return [prepare(data.load_beats(data.locate(name), record), spec) for name, records in sets.items() for record in records]
+
+
+def noise_leads(spec: Input) -> list[NDArray[np.float32]]:
+    """Baseline wander and muscle artefact of nstdb at the model's rate, each scaled to a standard deviation of 1."""
+    rows: list[NDArray[np.float32]] = []
+    for name in ("bw", "ma"):
+        record = read(data.locate("nstdb-noise") / name)
+        rows.extend(row / row.std() for row in _at_rate(record.mv(), record.fs_hz, spec))
+    return rows
+
+
+class Stretches(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """Stretches of `context_beats` beats: (time, 2, width), (time, n_features), targets (time,).
+
+    Each epoch cuts anew, takes a lead or a mixture of two at random, and adds noise; `set_epoch` seeds it.
+    """
+
+    def __init__(self, records: list[Prepared], recipe: Recipe, noise: list[NDArray[np.float32]]) -> None:
+        self.records, self.recipe, self.noise = records, recipe, noise
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Cut the records into stretches with an offset that differs by epoch."""
+        self.epoch = epoch
+        length = self.recipe.optimisation.context_beats
+        rng = np.random.default_rng((self.recipe.optimisation.seed, epoch))
+        self.places = [
+            (index, max(start, 0), min(start + length, record.at.size))
+            for index, record in enumerate(self.records)
+            for start in range(-int(rng.integers(length)), record.at.size, length)
+            if start + length > 0
+        ]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, item: int) -> tuple[Tensor, Tensor, Tensor]:
+        """One stretch, padded to full length; the same numbers give the same stretch."""
+        index, first, last = self.places[item]
+        record = self.records[index]
+        rng = np.random.default_rng((self.recipe.optimisation.seed, self.epoch, item))
+        beats = self._altered(record, record.at[first:last], rng)
+        length, count = self.recipe.optimisation.context_beats, last - first
+        x = np.zeros((length, *beats.shape[1:]), np.float32)
+        rr = np.zeros((length, len(RR_FEATURES)), np.float32)
+        targets = np.full(length, NO_BEAT, np.int64)
+        x[:count], rr[:count], targets[:count] = beats, record.rr[first:last], record.targets[first:last]
+        return torch.from_numpy(x), torch.from_numpy(rr), torch.from_numpy(targets)
+
+    def _altered(self, record: Prepared, at: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
+        """Network input of one stretch: another lead, jitter and noise each time."""
+        how, spec = self.recipe.augmentation, self.recipe.input
+        left, right = max(0, int(at[0]) - spec.samples), int(at[-1]) + spec.samples
+        at = at + rng.integers(-how.jitter_samples, how.jitter_samples + 1, at.size) - left
+        weights = self._lead_weights(record, rng)
+        signal, usual = weights @ record.leads[:, left:right], weights @ record.usual
+        if rng.random() < how.noise:
+            noise = self.noise[rng.integers(len(self.noise))]
+            begin = int(rng.integers(max(1, noise.size - signal.size)))
+            amplitude = np.ptp(usual) / 4 * 10 ** (-rng.uniform(*how.noise_db) / 20)
+            signal = signal + np.resize(noise[begin:], signal.size) * amplitude
+        return beside_dominant(signal.astype(np.float32), at, usual.astype(np.float32), spec.before_samples)
+
+    def _lead_weights(self, record: Prepared, rng: np.random.Generator) -> NDArray[np.float64]:
+        """A lead as it is, upside down, or a mixture of all: a view of the heart from elsewhere."""
+        how, count = self.recipe.augmentation, len(record.leads)
+        if count > 1 and rng.random() < how.mix_leads:
+            direction = rng.normal(size=count)
+            return np.asarray(direction / np.maximum(np.ptp(record.usual, axis=1), 0.05))
+        weights = np.zeros(count)
+        weights[rng.integers(count)] = -1.0 if rng.random() < how.invert else 1.0
+        return weights
+
+
+def _at_rate(mv: NDArray[np.float32], fs_hz: float, spec: Input) -> NDArray[np.float32]:
+    return band_pass(np.stack([resample(filled(lead), fs_hz, spec.fs_hz) for lead in mv]), spec.band_hz, spec.fs_hz)

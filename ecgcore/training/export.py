@@ -1,0 +1,76 @@
+"""torch → ONNX and safetensors with a card, and proof that both say the same."""
+
+import io
+import logging
+import subprocess
+import warnings
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ecgcore import settings
+from ecgcore.errors import ModelError
+from ecgcore.inference.cards import WEIGHTS, Card, digest, write_card
+
+TOLERANCE: Final = 1e-4
+
+
+def export(net: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str], free_axes: tuple[dict[int, str], ...], card: Card, folder: Path) -> Card:
+    """Write model.onnx, model.safetensors and card.json into `folder`; the card with the hash of the weights.
+
+    `free_axes` names the axes of each input that may have any length. Raises ModelError where onnxruntime and
+    torch differ by more than 1e-4.
+    """
+    from safetensors.torch import save_model
+
+    folder.mkdir(parents=True, exist_ok=True)
+    shapes = tuple({axis: torch.export.Dim(name) for axis, name in axes.items()} for axes in free_axes)
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        program = torch.onnx.export(net, example, input_names=list(inputs), output_names=list(outputs), dynamic_shapes=shapes, dynamo=True, external_data=False)
+    if program is None:
+        raise ModelError(f"torch gave no ONNX program for {card.id}")
+    program.save(str(folder / WEIGHTS), external_data=False)
+    save_model(net, str(folder / "model.safetensors"))
+    gap = difference(net, folder / WEIGHTS, [_longer(x, axes) for x, axes in zip(example, free_axes, strict=True)], inputs)
+    if gap > TOLERANCE:
+        raise ModelError(f"onnxruntime and torch differ by {gap:.1e} for {card.id}, above {TOLERANCE:g}")
+    card = card.model_copy(update={"sha256": digest(folder / WEIGHTS)})
+    write_card(card, folder)
+    return card
+
+
+def difference(net: nn.Module, weights: Path, example: Sequence[Tensor], inputs: Sequence[str]) -> float:
+    """Greatest absolute difference of torch and onnxruntime on one example."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
+    (theirs,) = session.run(None, {name: x.numpy() for name, x in zip(inputs, example, strict=True)})
+    with torch.no_grad():
+        ours = net(*example).numpy()
+    return float(np.abs(ours - theirs).max())
+
+
+def git_commit() -> str:
+    """The commit of the code, with "+" when the tree differs from it; "unknown" outside git."""
+    try:
+        head = _git("rev-parse", "--short=12", "HEAD")
+        return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*words: str) -> str:
+    done: Any = subprocess.run(["git", "-C", str(settings.ROOT), *words], capture_output=True, text=True, check=True)  # noqa: S603, S607 - fixed words, git from PATH
+    return str(done.stdout).strip()
+
+
+def _longer(x: Tensor, axes: dict[int, str]) -> Tensor:
+    """Random values of another length along the free axes, so that a baked-in size shows."""
+    return torch.randn([2 * size + 1 if axis in axes else size for axis, size in enumerate(x.shape)])
