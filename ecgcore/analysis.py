@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from ecgcore.findings import Analysis, Beats, Info, Quality, QualityMark
 from ecgcore.inference import beats as beat_models
 from ecgcore.record import Record
-from ecgcore.signals import detection, filters, peaks, quality, resampling
+from ecgcore.signals import detection, features, filters, peaks, quality, resampling
 
 Progress = Callable[[float, str], None]
 Item = TypeVar("Item")
+FEW_BEATS: Final = 5
+IRREGULAR: Final = 0.10  # of the RR interval; sinus rhythm stays below 0.05, atrial fibrillation lies around 0.2
 
 
 def analyze(record: Record, leads: Iterable[str] | None = None, *, model: str = "beats", progress: Progress | None = None) -> Analysis:
@@ -40,7 +42,7 @@ def analyze(record: Record, leads: Iterable[str] | None = None, *, model: str = 
         tell(0.6, "classifying beats")
         beats = _classified(classifier, record, chosen, signals, envelopes, samples, detection.NAME)
     tell(1.0, "done")
-    return Analysis(Info.of(record), chosen, beats, rhythm=None, quality=judged, timing_s=timing.seconds)
+    return Analysis(Info.of(record), chosen, beats, rhythm=None, quality=judged, timing_s=timing.seconds, notes=_cautions(beats, record.fs_hz))
 
 
 def classify(record: Record, samples: NDArray[np.int64], leads: Iterable[str] | None = None, *, model: str = "beats") -> Beats:
@@ -67,6 +69,16 @@ def _classified(
     probabilities = classifier.probabilities(filtered, trust, samples, record.fs_hz)
     labels = classifier.labels(probabilities)
     return Beats(samples, labels, labels, probabilities, classifier.card.id, leads, detector, classifier.card.classes)
+
+
+def _cautions(beats: Beats, fs_hz: float) -> tuple[str, ...]:
+    """What a reader must know before trusting the counts."""
+    if len(beats) < FEW_BEATS:
+        return (f"Only {len(beats)} beats: too few to tell this patient's usual beat.",)
+    irregular = features.irregularity(beats.samples, fs_hz)
+    if irregular > IRREGULAR and beats.counts["S"]:
+        return (f"Irregular rhythm (successive RR intervals differ by {irregular:.0%} in the median): in atrial fibrillation conducted beats may be called S.",)
+    return ()
 
 
 def _at_analysis_rate(record: Record, lead: str) -> NDArray[np.float32]:

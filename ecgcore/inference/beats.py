@@ -1,5 +1,6 @@
 """The beat classifier at work: signals and R peaks → probabilities."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,8 +15,9 @@ from ecgcore.signals.detection import FS_HZ
 from ecgcore.signals.features import RR_FEATURES, rr_features
 from ecgcore.signals.windows import beside_dominant, dominant
 
-CHUNK: Final = 256  # beats the network sees at once …
-OVERLAP: Final = 32  # … of which these at either end only give context
+ORDER: Final = ("V", "S", "F", "Q")
+CHUNK: Final = 256  # beats the network answers for at once …
+OVERLAP: Final = 32  # … with these on either side for context
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,20 @@ class BeatClassifier:
         return out
 
     def labels(self, probabilities: NDArray[np.float32]) -> tuple[str, ...]:
-        """The class of each beat: the greatest probability after division by the card's threshold of its class."""
-        threshold = np.array([self.card.thresholds[name] for name in self.card.classes], np.float32)
-        return tuple(self.card.classes[i] for i in (probabilities / threshold).argmax(axis=1))
+        """The class of each beat, by the card's thresholds as `decide` applies them."""
+        return tuple(self.card.classes[i] for i in decide(probabilities, self.card.classes, self.card.thresholds))
+
+
+def decide(probabilities: NDArray[np.float32], classes: Sequence[str], thresholds: Mapping[str, float]) -> NDArray[np.int64]:
+    """Index of each beat's class (n_beats,): the first of V, S, F, Q whose probability reaches its threshold, else N.
+
+    V comes first, so that a low threshold for S, the rarer finding, costs no V.
+    """
+    found = np.full(len(probabilities), classes.index("N"), np.int64)
+    for name in reversed(ORDER):
+        k = classes.index(name)
+        found[probabilities[:, k] >= thresholds[name]] = k
+    return found
 
 
 def load(model: str) -> BeatClassifier:
@@ -69,6 +82,8 @@ def load_folder(folder: Path) -> BeatClassifier:
     card = read_card(folder)
     if card.task != "beats":
         raise ModelError(f"{card.id} is a model for {card.task!r}, not for 'beats'")
+    if set(card.thresholds) != set(ORDER) or not set(card.classes) >= {"N", *ORDER}:
+        raise ModelError(f"{card.id} has thresholds for {', '.join(card.thresholds) or 'none'}; wanted are {', '.join(ORDER)}, and the class N")
     if card.input.fs_hz != FS_HZ:
         raise ModelError(f"{card.id} wants signals at {card.input.fs_hz:g} Hz; the analysis works at {FS_HZ:g} Hz")
     if card.input.features != RR_FEATURES:

@@ -8,7 +8,7 @@ it is between them, so that a bad lead does not spoil a good one. The settings w
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,16 @@ class Settings:
     smoothing_s: float = 0.10
     level_window_s: float = 2.0  # each window is taken to hold a beat
     level_windows: int = 9  # whose median is the usual beat
+    present_window_s: float = 3.0  # a lead without any peak for this long has no say
+    present_share: float = 0.25  # of the usual beat, to be a peak
     floor_mv_per_s: float = 0.7  # no beat is flatter than this
     ceiling: float = 3.0  # an artefact counts for no more than this many beats
     background_s: float = 10.0
     background_offset: float = 0.05
     background_power: float = 3.0
+    sharp_above_hz: float = 35.0  # a QRS has little slope up there, a pacing spike or a loose contact has more than below
+    sharpness: float = 0.7  # slope up there over slope in the band, from which on a lead has little say
+    sharpness_power: float = 6.0
     threshold: float = 0.42
     search_back_threshold: float = 0.25
     search_back_rr: float = 1.4  # an interval this many times the usual one is searched again
@@ -49,11 +54,13 @@ class LeadEnvelope:
 
     height      (n,) slope envelope; 1 is the usual beat of that time
     background  (n,) height between the beats, the lower the clearer
+    sharpness   (n,) slope of its peaks above 35 Hz over that in the band: 0.1 to 0.4 for a QRS, above 1 for spikes
     present     (n,) whether there is a signal that could hold beats
     """
 
     height: NDArray[np.float32]
     background: NDArray[np.float32]
+    sharpness: NDArray[np.float32]
     present: NDArray[np.bool_]
 
     def trust(self, at_s: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -64,28 +71,42 @@ class LeadEnvelope:
 
 def envelope(x: NDArray[np.float32], settings: Settings = DEFAULT) -> LeadEnvelope:
     """The envelope of one lead (n,) in mV at FS_HZ, without NaN."""
-    from scipy.ndimage import median_filter, uniform_filter1d
-    from scipy.signal import butter, sosfiltfilt
+    from scipy.ndimage import maximum_filter1d, median_filter
 
     if x.size < 2:
-        return LeadEnvelope(np.zeros(x.size, np.float32), np.ones(x.size, np.float32), np.zeros(x.size, bool))
-    band = butter(2, settings.band_hz, "bandpass", fs=FS_HZ, output="sos")
-    slope = np.gradient(sosfiltfilt(band, x, padlen=min(x.size - 1, int(FS_HZ))).astype(np.float32)) * np.float32(FS_HZ)
+        return LeadEnvelope(np.zeros(x.size, np.float32), np.ones(x.size, np.float32), np.zeros(x.size, np.float32), np.zeros(x.size, bool))
+    window_s, floor = settings.level_window_s, settings.floor_mv_per_s
+    energy = _slope(x, settings, settings.band_hz, "bandpass")
+    level = median_filter(_by_window(energy, window_s, 1.0), settings.level_windows, mode="nearest")
+    sharp = median_filter(_by_window(_slope(x, settings, settings.sharp_above_hz, "highpass"), window_s, 1.0), settings.level_windows, mode="nearest")
+    usual = _spread(level, window_s, x.size)
+    height = np.minimum(energy / np.maximum(usual, floor), settings.ceiling).astype(np.float32)
+    background = median_filter(_by_window(height, settings.background_s, 0.5), 3, mode="nearest")
+    # A stretch without any signal is not quiet: it counts as no quieter than its surroundings.
+    quiet = np.maximum(background, median_filter(background, settings.level_windows, mode="nearest"))
+    least = np.maximum(settings.present_share * usual, floor)
+    present = (usual > floor) & (maximum_filter1d(energy, round(settings.present_window_s * FS_HZ)) > least)
+    return LeadEnvelope(height, _spread(quiet, settings.background_s, x.size), _spread(sharp / np.maximum(level, floor), window_s, x.size), present)
+
+
+def _slope(x: NDArray[np.float32], settings: Settings, cut_hz: float | tuple[float, float], kind: Literal["bandpass", "highpass"]) -> NDArray[np.float32]:
+    """Root mean square slope (n,) in mV/s of what a filter leaves, over the smoothing time."""
+    from scipy.ndimage import uniform_filter1d
+    from scipy.signal import butter, sosfiltfilt
+
+    sections = butter(2, np.asarray(cut_hz), kind, fs=FS_HZ, output="sos")
+    slope = np.gradient(sosfiltfilt(sections, x, padlen=min(x.size - 1, int(FS_HZ))).astype(np.float32)) * np.float32(FS_HZ)
     np.square(slope, out=slope)
-    energy = np.sqrt(np.maximum(uniform_filter1d(slope, max(1, round(settings.smoothing_s * FS_HZ))), 0))
-    peaks = median_filter(_by_window(energy, settings.level_window_s, 1.0), settings.level_windows, mode="nearest")
-    level = _spread(peaks, settings.level_window_s, x.size)
-    present = level > settings.floor_mv_per_s
-    height = np.minimum(energy / np.maximum(level, settings.floor_mv_per_s), settings.ceiling)
-    quiet = median_filter(_by_window(height, settings.background_s, 0.5), 3, mode="nearest")
-    return LeadEnvelope(height.astype(np.float32), _spread(quiet, settings.background_s, x.size), present)
+    return np.asarray(np.sqrt(np.maximum(uniform_filter1d(slope, max(1, round(settings.smoothing_s * FS_HZ))), 0)), np.float32)
 
 
 def fuse(envelopes: Iterable[LeadEnvelope], settings: Settings = DEFAULT) -> NDArray[np.float32]:
-    """One envelope (n,) from those of all leads: the mean, weighted by how quiet each lead is between its beats."""
+    """One envelope (n,) from those of all leads: their mean, weighted by how quiet each is between its beats, less where it is too sharp for a QRS."""
     total, weights = np.zeros(1, np.float32), np.zeros(1, np.float32)
     for lead in envelopes:
-        weight = (lead.present / (settings.background_offset + lead.background) ** settings.background_power).astype(np.float32)
+        clear = (settings.background_offset + lead.background) ** -settings.background_power
+        smooth = 1 / (1 + (lead.sharpness / settings.sharpness) ** settings.sharpness_power)
+        weight = (lead.present * clear * smooth).astype(np.float32)
         total = total + weight * lead.height
         weights = weights + weight
     return np.divide(total, weights, out=np.zeros_like(total), where=weights > 0)
@@ -161,7 +182,7 @@ def _by_window(x: NDArray[np.float32], window_s: float, quantile: float) -> NDAr
     return whole.max(axis=1) if quantile == 1.0 else np.quantile(whole, quantile, axis=1).astype(np.float32)
 
 
-def _spread(values: NDArray[np.float32], window_s: float, n: int) -> NDArray[np.float32]:
+def _spread(values: NDArray[np.floating[Any]], window_s: float, n: int) -> NDArray[np.float32]:
     """Values of windows, (n,) by straight lines between the middles of the windows."""
     middles = (np.arange(values.size) + 0.5) * min(int(window_s * FS_HZ), n)
-    return np.interp(np.arange(n), middles, values).astype(np.float32)
+    return np.asarray(np.interp(np.arange(n), middles, values), np.float32)

@@ -37,6 +37,12 @@ def rr_features(samples: NDArray[np.int64], fs_hz: float) -> NDArray[np.float32]
     return np.nan_to_num(np.clip(np.stack(columns, axis=1), -LIMIT, LIMIT), nan=0.0).astype(np.float32)
 
 
+def irregularity(samples: NDArray[np.int64], fs_hz: float) -> float:
+    """Median absolute difference of successive RR intervals over the median interval; 0 for fewer than three beats."""
+    intervals = rr_s(samples, fs_hz)[1:]
+    return float(np.median(np.abs(np.diff(intervals))) / np.median(intervals)) if intervals.size > 1 else 0.0
+
+
 def _log(ratio: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(np.maximum(ratio, 1e-3))
 

@@ -18,6 +18,7 @@ from ecgcore.signals.resampling import filled, resample
 from ecgcore.signals.windows import beside_dominant, dominant
 from ecgcore.training.recipes import Input, Recipe
 
+SHORT_BEATS = (6, 20)  # as many as ten seconds hold
 NO_BEAT = -1  # target of the padding at the end of a short stretch
 
 
@@ -92,27 +93,34 @@ class Stretches(Dataset[tuple[Tensor, Tensor, Tensor]]):
         index, first, last = self.places[item]
         record = self.records[index]
         rng = np.random.default_rng((self.recipe.optimisation.seed, self.epoch, item))
-        beats = self._altered(record, record.at[first:last], rng)
+        short = rng.random() < self.recipe.augmentation.short
+        if short:
+            last = min(last, first + int(rng.integers(*SHORT_BEATS)))
+        beats = self._altered(record, record.at[first:last], short, rng)
         length, count = self.recipe.optimisation.context_beats, last - first
         x = np.zeros((length, *beats.shape[1:]), np.float32)
         rr = np.zeros((length, len(RR_FEATURES)), np.float32)
         targets = np.full(length, NO_BEAT, np.int64)
-        x[:count], rr[:count], targets[:count] = beats, record.rr[first:last], record.targets[first:last]
+        x[:count], targets[:count] = beats, record.targets[first:last]
+        rr[:count] = rr_features(record.at[first:last], self.recipe.input.fs_hz) if short else record.rr[first:last]
         return torch.from_numpy(x), torch.from_numpy(rr), torch.from_numpy(targets)
 
-    def _altered(self, record: Prepared, at: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
-        """Network input of one stretch: another lead, jitter and noise each time."""
+    def _altered(self, record: Prepared, at: NDArray[np.int64], short: bool, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Network input of one stretch: another lead, jitter and noise each time; a short one knows no beats but its own."""
         how, spec = self.recipe.augmentation, self.recipe.input
         left, right = max(0, int(at[0]) - spec.samples), int(at[-1]) + spec.samples
         at = at + rng.integers(-how.jitter_samples, how.jitter_samples + 1, at.size) - left
         weights = self._lead_weights(record, rng)
-        signal, usual = weights @ record.leads[:, left:right], weights @ record.usual
+        signal = (weights @ record.leads[:, left:right]).astype(np.float32)
+        usual = (weights @ record.usual).astype(np.float32)
         if rng.random() < how.noise:
             noise = self.noise[rng.integers(len(self.noise))]
             begin = int(rng.integers(max(1, noise.size - signal.size)))
             amplitude = np.ptp(usual) / 4 * 10 ** (-rng.uniform(*how.noise_db) / 20)
-            signal = signal + np.resize(noise[begin:], signal.size) * amplitude
-        return beside_dominant(signal.astype(np.float32), at, usual.astype(np.float32), spec.before_samples)
+            signal = signal + np.float32(amplitude) * np.resize(noise[begin:], signal.size)
+        if short:
+            usual = dominant(signal, at, spec.before_samples, spec.samples - spec.before_samples)
+        return beside_dominant(signal, at, usual, spec.before_samples)
 
     def _lead_weights(self, record: Prepared, rng: np.random.Generator) -> NDArray[np.float64]:
         """A lead as it is, upside down, or a mixture of all: a view of the heart from elsewhere."""

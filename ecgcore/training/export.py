@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
@@ -24,26 +25,34 @@ def export(net: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], o
     """Write model.onnx, model.safetensors and card.json into `folder`; the card with the hash of the weights.
 
     `free_axes` names the axes of each input that may have any length. Raises ModelError where onnxruntime and
-    torch differ by more than 1e-4.
+    torch differ by more than 1e-4; then nothing is written.
     """
     from safetensors.torch import save_model
 
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=".") as name:
+        draft = Path(name) / folder.name
+        draft.mkdir()
+        _write_onnx(net, example, inputs, outputs, free_axes, draft / WEIGHTS)
+        save_model(net, str(draft / "model.safetensors"))
+        gap = difference(net, draft / WEIGHTS, [_longer(x, axes) for x, axes in zip(example, free_axes, strict=True)], inputs)
+        if gap > TOLERANCE:
+            raise ModelError(f"onnxruntime and torch differ by {gap:.1e} for {card.id}, above {TOLERANCE:g}")
+        card = card.model_copy(update={"sha256": digest(draft / WEIGHTS)})
+        write_card(card, draft)
+        draft.rename(folder)
+    return card
+
+
+def _write_onnx(net: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str], free_axes: tuple[dict[int, str], ...], path: Path) -> None:
     shapes = tuple({axis: torch.export.Dim(name) for axis, name in axes.items()} for axes in free_axes)
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(net, example, input_names=list(inputs), output_names=list(outputs), dynamic_shapes=shapes, dynamo=True, external_data=False)
     if program is None:
-        raise ModelError(f"torch gave no ONNX program for {card.id}")
-    program.save(str(folder / WEIGHTS), external_data=False)
-    save_model(net, str(folder / "model.safetensors"))
-    gap = difference(net, folder / WEIGHTS, [_longer(x, axes) for x, axes in zip(example, free_axes, strict=True)], inputs)
-    if gap > TOLERANCE:
-        raise ModelError(f"onnxruntime and torch differ by {gap:.1e} for {card.id}, above {TOLERANCE:g}")
-    card = card.model_copy(update={"sha256": digest(folder / WEIGHTS)})
-    write_card(card, folder)
-    return card
+        raise ModelError(f"torch gave no ONNX program for {path.name}")
+    program.save(str(path), external_data=False)
 
 
 def difference(net: nn.Module, weights: Path, example: Sequence[Tensor], inputs: Sequence[str]) -> float:

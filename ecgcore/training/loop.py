@@ -1,5 +1,6 @@
 """One training loop for all models: Lightning, on CPU or GPU, with checkpoints, early stopping and resumption."""
 
+import logging
 import warnings
 from datetime import timedelta
 from pathlib import Path
@@ -29,10 +30,11 @@ class Limits(Protocol):
 def fit(module: LightningModule, loader: DataLoader[Any], run: Path, limits: Limits, device: str, minutes: float | None, resume: bool) -> dict[str, Any]:
     """Train until the logged "score" no longer rises, the epochs or the minutes are spent; the best state dict.
 
-    `run` keeps last.ckpt, best.ckpt and metrics.csv; with `resume` training goes on from last.ckpt there.
+    `run` keeps last.ckpt, best.ckpt and log/version_N/metrics.csv; with `resume` training goes on from last.ckpt there.
     Raises InputError for a device that is not there, or nothing to resume.
     """
     accelerator = _accelerator(device)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     if resume and not (run / LAST).is_file():
         raise InputError(f"nothing to resume in {run}: no {LAST}; leave out --resume to start anew")
     if not resume:
@@ -46,14 +48,15 @@ def fit(module: LightningModule, loader: DataLoader[Any], run: Path, limits: Lim
         max_epochs=limits.epochs,
         max_time=timedelta(minutes=minutes) if minutes else None,
         callbacks=[checkpoint, EarlyStopping("score", mode="max", patience=limits.patience)],
-        logger=CSVLogger(run, name="", version=""),
+        logger=CSVLogger(run, name="log"),
         deterministic=accelerator == "cpu",
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        log_every_n_steps=10,
+        log_every_n_steps=1,
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # data are made in this process on purpose
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # Lightning's own use of torch
         trainer.fit(module, loader, DataLoader(_once()), ckpt_path=run / LAST if resume else None, weights_only=True)
     if not (run / BEST).is_file():
         raise InputError(f"no epoch ended within {minutes} minutes; allow more with --minutes, or go on with --resume")

@@ -64,6 +64,7 @@ class Augmentation(Part):
     noise_db: tuple[float, float]
     jitter_samples: int
     invert: float
+    short: float
 
 
 class Recipe(Part):

@@ -1,0 +1,94 @@
+"""Model cards and weights: what does not fit is not used."""
+
+import json
+import shutil
+
+import pytest
+
+from ecgcore import settings
+from ecgcore.errors import ModelError
+from ecgcore.inference import beats, cards
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A copy of the shipped beat model that a test may spoil."""
+    return shutil.copytree(cards.find("beats"), tmp_path / "beats" / "9")
+
+
+def spoil(folder, **changes):
+    card = json.loads((folder / cards.CARD).read_text())
+    card.update(changes)
+    (folder / cards.CARD).write_text(json.dumps(card))
+
+
+def test_the_shipped_model_has_a_full_card():
+    card = cards.read_card(cards.find("beats"))
+    assert card.classes == ("N", "S", "V", "F", "Q")
+    assert card.figures
+    assert all(figure.protocol and figure.split and figure.command for figure in card.figures)
+    assert card.limits
+    held_out = {(name, record) for name, records in card.training.held_out.items() for record in records}
+    trained = {(name, record) for name, records in card.training.trained.items() for record in records}
+    assert not held_out & trained
+
+
+def test_no_patient_of_ds2_was_learned_from():
+    from ecgcore.data import DS2
+
+    training = cards.read_card(cards.find("beats")).training
+    seen = {*training.trained["mitdb"], *training.held_out["mitdb"]}
+    assert not seen & set(DS2)
+    assert "201" not in seen  # the same patient as 202 of DS2
+
+
+def test_weights_without_a_card_are_refused(folder):
+    (folder / cards.CARD).unlink()
+    with pytest.raises(ModelError, match=r"no card.json"):
+        beats.load_folder(folder)
+
+
+def test_changed_weights_are_refused(folder):
+    with (folder / cards.WEIGHTS).open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(ModelError, match="sha256"):
+        beats.load_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"sha256": "short"}, "sha256"),
+        ({"unknown": 1}, "unknown"),
+        ({"classes": ["N", "V"]}, "class N"),
+        ({"task": "rhythm"}, "'rhythm'"),
+        ({"thresholds": {"V": 0.5}}, "thresholds for V"),
+    ],
+)
+def test_a_card_that_does_not_fit_is_refused(folder, change, said):
+    spoil(folder, **change)
+    with pytest.raises(ModelError, match=said):
+        beats.load_folder(folder)
+
+
+def test_missing_weights_are_named(folder):
+    (folder / cards.WEIGHTS).unlink()
+    with pytest.raises(ModelError, match=r"no model.onnx"):
+        beats.load_folder(folder)
+
+
+def test_versions_are_found_and_ordered(folder, monkeypatch, tmp_path):
+    shutil.copytree(folder, tmp_path / "beats" / "10")
+    monkeypatch.setattr(settings, "SHIPPED_WEIGHTS", tmp_path)
+    monkeypatch.setenv("LEADWISE_HOME", str(tmp_path / "home"))
+    assert cards.find("beats").name == "10"
+    assert cards.find("beats@9").name == "9"
+    with pytest.raises(ModelError, match="there are: beats@10, beats@9"):
+        cards.find("beats@11")
+
+
+def test_all_shipped_weights_load_and_nothing_is_pickled():
+    for path in settings.SHIPPED_WEIGHTS.glob("*/*/*"):
+        assert path.suffix in (".onnx", ".safetensors", ".json"), path.name
+    for folder in cards.folders(settings.SHIPPED_WEIGHTS):
+        cards.verified_weights(folder, cards.read_card(folder))

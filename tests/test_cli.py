@@ -1,0 +1,122 @@
+"""The command line as its users call it: what it prints, and one line for what goes wrong."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from ecgcore.analysis import analyze
+from ecgcore.cli import main
+from ecgcore.demo import DEMOS, write_demos
+from ecgcore.findings import Analysis
+from ecgcore.readers import read
+from ecgcore.settings import ROOT
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    write_demos(folder)
+    return folder
+
+
+def said(capsys, *arguments):
+    status = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert status == 0, err
+    return out
+
+
+def refused(capsys, *arguments):
+    status = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert (status, out) == (2, "")
+    assert err.startswith("ecgcore: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def test_info(demo, capsys):
+    header = json.loads(said(capsys, "info", demo / "demo-12-lead.hea"))
+    assert header["format"] == "WFDB"
+    assert header["leads"][:3] == ["I", "II", "III"]
+    assert (header["fs_hz"], header["n_samples"], header["duration_s"]) == (500, 5000, 10)
+    assert header["annotations"] == {"atr": 11}
+
+
+def test_analyze_json_is_the_analysis(demo, capsys):
+    data = json.loads(said(capsys, "analyze", demo / "demo-ectopy", "--leads", "MLII", "--json"))
+    assert {"record", "leads", "beats", "rhythm", "quality", "timing_s"} <= set(data)
+    assert {"samples", "labels", "probabilities", "counts", "model"} <= set(data["beats"])
+    assert data["leads"] == ["MLII"]
+    assert Analysis.from_json(json.dumps(data)).beats == analyze(read(demo / "demo-ectopy"), ["MLII"]).beats
+
+
+def test_analyze_summary_counts_and_disclaims(demo, capsys):
+    text = said(capsys, "analyze", demo / "demo-artefacts")
+    assert "leads II, V1, V5" in text
+    assert "physician's over-read" in text
+
+
+def test_atr_is_read_by_any_wfdb_tool(demo, tmp_path, capsys):
+    import wfdb
+
+    data = json.loads(said(capsys, "analyze", demo / "demo-ectopy", "--json", "--atr", tmp_path / "out"))
+    written = wfdb.rdann(str(tmp_path / "out" / "demo-ectopy"), "lw")
+    assert written.sample.tolist() == data["beats"]["samples"]
+    assert written.symbol == data["beats"]["codes"]
+
+
+def test_convert_there_and_back(demo, tmp_path, capsys):
+    said(capsys, "convert", demo / "demo-12-lead", tmp_path / "x.csv")
+    said(capsys, "convert", tmp_path / "x.csv", tmp_path / "y.hea")
+    assert (read(tmp_path / "y").mv() == read(demo / "demo-12-lead").mv()).all()
+
+
+def test_demo_and_models(tmp_path, capsys):
+    said(capsys, "demo", tmp_path / "new")
+    assert {path.stem for path in (tmp_path / "new").glob("*.hea")} == set(DEMOS)
+    assert "beats@" in said(capsys, "models")
+
+
+def test_evaluate_on_demo_records(demo, capsys):
+    figures = json.loads(said(capsys, "evaluate", "beats", "--data", demo, "--records", "demo-ectopy"))
+    assert figures["gross"]["qrs_f1"] == 100
+    assert figures["model"].startswith("beats@")
+    reference = json.loads(said(capsys, "evaluate", "beats", "--data", demo, "--records", "demo-ectopy", "--reference-beats", "--leads", "first"))
+    assert reference["gross"]["V_sensitivity"] >= 90
+    detection = json.loads(said(capsys, "evaluate", "qrs", "--data", demo, "--records", "demo-ectopy", "--against", "sleepecg"))
+    assert set(detection["detectors"]) == {"slope-envelope", "sleepecg"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("info", "nowhere/100"), "nowhere/100"),
+        (("analyze", "{demo}/demo-ectopy", "--leads", "V6"), "it has MLII, V1"),
+        (("analyze", "{demo}/demo-ectopy", "--model", "magic"), "no model 'magic'"),
+        (("convert", "{demo}/demo-ectopy", "out.mp3"), ".edf"),
+        (("evaluate", "beats", "--data", "{demo}", "--records", "ds2"), "it has demo-12-lead"),
+        (("evaluate", "qrs", "--data", "{demo}", "--records", "all", "--against", "magic"), "xqrs"),
+        (("evaluate", "qrs", "--data", "{demo}", "--records", "all", "--reference-beats"), "does not go with"),
+        (("train", "magic"), "beats"),
+        (("data", "get", "magic"), "mitdb"),
+    ],
+)
+def test_errors_are_one_line_that_says_what_would_be_right(demo, capsys, arguments, message):
+    assert message in refused(capsys, *(argument.format(demo=demo) for argument in arguments))
+
+
+def test_a_csv_that_leaves_out_facts_names_the_flags(tmp_path, capsys):
+    (tmp_path / "bare.csv").write_text("0.1,0.2\n0.2,0.3\n0.3,0.1\n")
+    assert "--fs" in refused(capsys, "info", tmp_path / "bare.csv")
+    header = json.loads(said(capsys, "info", tmp_path / "bare.csv", "--fs", "250", "--units", "mV", "--lead-names", "I,II"))
+    assert header["leads"] == ["I", "II"]
+
+
+def test_as_a_process(demo):
+    done = subprocess.run([sys.executable, "-m", "ecgcore", "info", str(demo / "no.hea")], capture_output=True, text=True, cwd=ROOT, check=False)  # noqa: S603 - our own words
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,37 @@
+"""The public sets: splits by patient, counts as published, and what is said when a set is not there."""
+
+import pytest
+
+from ecgcore import data
+from ecgcore.errors import DataError, InputError
+
+
+def test_the_splits_are_disjoint_and_whole():
+    assert len(data.DS1) == len(data.DS2) == 22
+    assert not set(data.DS1) & set(data.DS2)
+    assert not (set(data.DS1) | set(data.DS2)) & set(data.PACED)
+
+
+def test_a_missing_set_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEADWISE_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="python -m ecgcore data get mitdb"):
+        data.locate("mitdb")
+
+
+def test_an_unknown_record_names_those_there_are(tmp_path):
+    with pytest.raises(InputError, match="it has none"):
+        data.select_records(tmp_path, "100")
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("split", [data.DS1, data.DS2], ids=["DS1", "DS2"])
+def test_counts_are_those_published(data_set, split):
+    folder = data_set("mitdb")
+    data.check_counts(split, [data.load_beats(folder, name) for name in split])
+
+
+@pytest.mark.data
+def test_wrong_counts_are_noticed(data_set):
+    folder = data_set("mitdb")
+    with pytest.raises(DataError, match="should have"):
+        data.check_counts(data.DS1, [data.load_beats(folder, data.DS1[0])])
