@@ -20,7 +20,7 @@ from ecgcore.models.beats import BeatNet, CalibratedBeatNet
 from ecgcore.signals.features import RR_FEATURES
 from ecgcore.signals.windows import beside_dominant
 from ecgcore.training import loop
-from ecgcore.training.beats_data import NO_BEAT, Prepared, Stretches, noise_leads, prepare_all
+from ecgcore.training.beats_data import NO_BEAT, Prepared, Shuffled, Stretches, noise_leads, prepare_all
 from ecgcore.training.export import export, git_commit
 from ecgcore.training.recipes import Recipe
 
@@ -81,15 +81,15 @@ class BeatModule(LightningModule):
         self.averaged.update_parameters(self.net)
 
     def on_train_epoch_start(self) -> None:
-        """Cut the stretches anew."""
+        """Cut the stretches anew; chance depends on seed and epoch alone, so that a resumed run goes on as the unbroken one."""
         self.stretches.set_epoch(self.current_epoch)
+        torch.manual_seed(self.recipe.optimisation.seed + 1000 * (self.current_epoch + 1))
 
-    def validation_step(self, batch: Tensor) -> None:
+    def on_train_epoch_end(self) -> None:
         """Score the averaged weights: the mean F1 by patient of S and of V, each at its best threshold."""
-        del batch
         net = cast(BeatNet, self.averaged.module).eval()
         scored = over_leads(net, [record for records in self.held_out.values() for record in records], self.device)
-        self.log("score", float(np.mean([best_threshold(scored, k)[1] for k in (S, V)])), batch_size=1, prog_bar=True)
+        self.log("score", float(np.mean([best_threshold(scored, k)[1] for k in (S, V)])), prog_bar=True)
 
     def configure_optimizers(self) -> Any:
         """AdamW, one cycle."""
@@ -107,7 +107,7 @@ def train(recipe: Recipe, run: Path, device: str, minutes: float | None, resume:
     held_out = {name: prepare_all({name: records}, recipe.input) for name, records in recipe.data.held_out.items()}
     stretches = Stretches(training, recipe, noise_leads(recipe.input))
     module = BeatModule(recipe, class_weights(training), stretches, held_out)
-    loader = DataLoader(stretches, recipe.optimisation.batch, shuffle=True, drop_last=True)
+    loader = DataLoader(stretches, recipe.optimisation.batch, sampler=Shuffled(stretches), drop_last=True)
     best = loop.fit(module, loader, run, recipe.optimisation, device, minutes, resume)
     net = BeatNet(len(RR_FEATURES), len(AAMI_CLASSES), recipe.network.channels, recipe.network.hidden, recipe.network.dropout)
     net.load_state_dict({key.removeprefix("averaged.module."): value for key, value in best.items() if key.startswith("averaged.module.")})

@@ -1,13 +1,13 @@
 """What the beat model learns from: stretches of consecutive beats of one lead, altered at random."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 
 from ecgcore import data
 from ecgcore.findings import AAMI_CLASSES
@@ -131,6 +131,21 @@ class Stretches(Dataset[tuple[Tensor, Tensor, Tensor]]):
         weights = np.zeros(count)
         weights[rng.integers(count)] = -1.0 if rng.random() < how.invert else 1.0
         return weights
+
+
+class Shuffled(Sampler[int]):
+    """Stretches in an order that depends on seed and epoch alone."""
+
+    def __init__(self, stretches: Stretches) -> None:
+        self.stretches = stretches
+
+    def __len__(self) -> int:
+        return len(self.stretches)
+
+    def __iter__(self) -> Iterator[int]:
+        """Numbers of all stretches, each once."""
+        rng = np.random.default_rng((self.stretches.recipe.optimisation.seed, self.stretches.epoch))
+        yield from rng.permutation(len(self.stretches)).tolist()
 
 
 def _at_rate(mv: NDArray[np.float32], fs_hz: float, spec: Input) -> NDArray[np.float32]:

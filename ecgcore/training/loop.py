@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader
 
 from ecgcore.errors import InputError
 
@@ -28,7 +28,7 @@ class Limits(Protocol):
 
 
 def fit(module: LightningModule, loader: DataLoader[Any], run: Path, limits: Limits, device: str, minutes: float | None, resume: bool) -> dict[str, Any]:
-    """Train until the logged "score" no longer rises, the epochs or the minutes are spent; the best state dict.
+    """Train until the "score" that the module logs at the end of each epoch no longer rises, the epochs or the minutes are spent; the best state dict.
 
     `run` keeps last.ckpt, best.ckpt and log/version_N/metrics.csv; with `resume` training goes on from last.ckpt there.
     Raises InputError for a device that is not there, or nothing to resume.
@@ -40,33 +40,29 @@ def fit(module: LightningModule, loader: DataLoader[Any], run: Path, limits: Lim
     if not resume:
         for name in (LAST, BEST):
             (run / name).unlink(missing_ok=True)
-    checkpoint = ModelCheckpoint(run, BEST.removesuffix(".ckpt"), monitor="score", mode="max", save_last=True, enable_version_counter=False)
+    checkpoint = ModelCheckpoint(run, BEST.removesuffix(".ckpt"), monitor="score", mode="max", save_last=True, save_on_train_epoch_end=True, enable_version_counter=False)
     trainer = Trainer(
         accelerator=accelerator,
         devices=1,
         precision="bf16-mixed" if accelerator == "cuda" and torch.cuda.is_bf16_supported() else "32-true",
         max_epochs=limits.epochs,
         max_time=timedelta(minutes=minutes) if minutes else None,
-        callbacks=[checkpoint, EarlyStopping("score", mode="max", patience=limits.patience)],
+        callbacks=[checkpoint, EarlyStopping("score", mode="max", patience=limits.patience, check_on_train_epoch_end=True)],
         logger=CSVLogger(run, name="log"),
         deterministic=accelerator == "cpu",
         enable_model_summary=False,
-        num_sanity_val_steps=0,
+        limit_val_batches=0,  # modules score themselves at the end of an epoch: Lightning resumes cleanly only without its own validation
         log_every_n_steps=1,
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # data are made in this process on purpose
+        warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # what must not stay was taken out above
         warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # Lightning's own use of torch
-        trainer.fit(module, loader, DataLoader(_once()), ckpt_path=run / LAST if resume else None, weights_only=True)
+        trainer.fit(module, loader, ckpt_path=run / LAST if resume else None, weights_only=True)
     if not (run / BEST).is_file():
         raise InputError(f"no epoch ended within {minutes} minutes; allow more with --minutes, or go on with --resume")
     state: dict[str, Any] = torch.load(run / BEST, weights_only=True, map_location="cpu")["state_dict"]
     return state
-
-
-def _once() -> Dataset[Any]:
-    """A validation set of one item: modules score themselves on whole records."""
-    return TensorDataset(torch.zeros(1))
 
 
 def _accelerator(device: str) -> str:

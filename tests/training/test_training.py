@@ -35,12 +35,21 @@ def test_the_same_seed_gives_the_same_weights(tiny, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True))
 
 
-def test_a_broken_run_resumes(tiny, tmp_path):
-    short = tiny.model_copy(update={"optimisation": tiny.optimisation.model_copy(update={"epochs": 1})})
-    trained(short, tmp_path / "run")
-    before = torch.load(tmp_path / "run" / loop.LAST, weights_only=True)["epoch"]
-    trained(tiny, tmp_path / "run", resume=True)
-    assert torch.load(tmp_path / "run" / loop.LAST, weights_only=True)["epoch"] > before
+def test_a_broken_run_resumed_ends_as_an_unbroken_one(tiny, tmp_path, monkeypatch):
+    unbroken, _ = trained(tiny, tmp_path / "unbroken")
+    begin = beats.BeatModule.on_train_epoch_start
+
+    def break_in_the_second_epoch(module):
+        begin(module)
+        if module.current_epoch == 1:
+            raise RuntimeError("power cut")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(beats.BeatModule, "on_train_epoch_start", break_in_the_second_epoch)
+        with pytest.raises(RuntimeError, match="power cut"):
+            trained(tiny, tmp_path / "broken")
+    resumed, _ = trained(tiny, tmp_path / "broken", resume=True)
+    assert all(torch.equal(a, b) for a, b in zip(unbroken.state_dict().values(), resumed.state_dict().values(), strict=True))
 
 
 def test_nothing_to_resume_and_no_gpu_are_said(tiny, tmp_path):

@@ -1,0 +1,87 @@
+"""Benchmarks on real data: python -m tests.bench [cold warm detectors day app]. Prints JSON; asserts nothing."""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ecgcore import data, writers
+from ecgcore.analysis import analyze
+from ecgcore.api import evaluate
+from ecgcore.readers import read
+from ecgcore.record import Record
+from ecgcore.settings import ROOT
+
+DAY_S = 24 * 3600
+REPEATS = 5
+
+
+def cold() -> dict[str, Any]:
+    """Seconds of `python -m ecgcore analyze mitdb/119 --json` as a new process."""
+    command = [sys.executable, "-m", "ecgcore", "analyze", str(data.locate("mitdb") / "119"), "--json"]
+    seconds = [_timed(lambda: subprocess.run(command, check=True, capture_output=True, cwd=ROOT)) for _ in range(REPEATS)]  # noqa: S603 - our own words
+    return {"median_s": round(statistics.median(seconds), 2), "greatest_s": round(max(seconds), 2)}
+
+
+def warm() -> dict[str, Any]:
+    """Seconds of reading and analysing 30 minutes of two leads in a running process."""
+    path = data.locate("mitdb") / "119"
+    analyze(read(path))
+    seconds = [_timed(lambda: analyze(read(path))) for _ in range(REPEATS)]
+    return {"median_s": round(statistics.median(seconds), 2), "greatest_s": round(max(seconds), 2), "steps_s": analyze(read(path)).timing_s}
+
+
+def detectors() -> dict[str, Any]:
+    """QRS figures and speed of all detectors on the first lead of all 48 records of mitdb, and of ours on both leads."""
+    folder = data.locate("mitdb")
+    one = evaluate("qrs", folder, "all", leads="first", against=("neurokit2", "xqrs", "sleepecg"))
+    return {"one lead": one["detectors"], "both leads": evaluate("qrs", folder, "all")["detectors"]}
+
+
+def day() -> dict[str, Any]:
+    """Seconds and peak memory of the analysis of 24 hours of one lead (119 repeated), as a new process."""
+    record = read(data.locate("mitdb") / "119")
+    n = int(DAY_S * record.fs_hz)
+    with tempfile.TemporaryDirectory() as name:
+        adc = np.resize(record.adc[0], n)[None]
+        long = Record("day", adc, record.gain[:1], record.baseline[:1], record.fs_hz, record.leads[:1], record.source)
+        writers.write(long, Path(name) / "day.hea")
+        command = [sys.executable, "-m", "ecgcore", "analyze", str(Path(name) / "day")]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)  # noqa: S603 - our own words
+        begun = time.perf_counter()
+        out, _ = process.communicate()
+        seconds = time.perf_counter() - begun
+    peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return {"seconds": round(seconds, 1), "peak_mb": round(peak_mb), "said": out.splitlines()[1]}
+
+
+def app() -> dict[str, Any]:
+    """Seconds from start to the first page, and from upload of mitdb/119 to its beats on screen, in headless Chromium."""
+    from tests.browser.timing import measure
+
+    return measure(data.locate("mitdb"))
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+ALL = (day, cold, warm, detectors, app)  # the day first: peak memory of children is kept over all of them
+
+if __name__ == "__main__":
+    wanted = sys.argv[1:]
+    print(json.dumps({"cores": os.cpu_count()}))
+    for bench in ALL:
+        if not wanted or bench.__name__ in wanted:
+            print(json.dumps({bench.__name__: bench()}, indent=1), flush=True)
