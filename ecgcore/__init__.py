@@ -3,16 +3,23 @@
 >>> import ecgcore
 >>> record = ecgcore.read("path/to/119")                # doctest: +SKIP
 >>> ecgcore.analyze(record, ["MLII"]).beats.counts      # doctest: +SKIP
-{'N': 1543, 'S': 0, 'V': 445, 'F': 0, 'Q': 0}
+{'N': 1543, 'S': 0, 'V': 444, 'F': 0, 'Q': 0}
+
+Each name is imported when it is first used, so that a part which is not needed, or not there, costs nothing.
 """
 
-from ecgcore.analysis import analyze
-from ecgcore.api import convert, evaluate, info, load_model, models, train
-from ecgcore.demo import make_demo, write_demos
-from ecgcore.errors import EcgError
-from ecgcore.findings import Analysis, Beats, Info, Quality, QualityMark, Rhythm
-from ecgcore.readers import read
-from ecgcore.record import Annotation, Patient, Record, Source
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ecgcore.analysis import analyze
+    from ecgcore.api import convert, evaluate, info, list_models, load_model, train
+    from ecgcore.data import fetch
+    from ecgcore.demo import make_demo, write_demos
+    from ecgcore.errors import EcgError
+    from ecgcore.findings import Analysis, Beats, Info, Quality, QualityMark, Rhythm
+    from ecgcore.readers import read
+    from ecgcore.record import Annotation, Patient, Record, Source
 
 __all__ = [
     "Analysis",
@@ -29,11 +36,30 @@ __all__ = [
     "analyze",
     "convert",
     "evaluate",
+    "fetch",
     "info",
+    "list_models",
     "load_model",
     "make_demo",
-    "models",
     "read",
     "train",
     "write_demos",
 ]
+
+_HOMES = {
+    "analysis": ("analyze",),
+    "api": ("convert", "evaluate", "info", "list_models", "load_model", "train"),
+    "data": ("fetch",),
+    "demo": ("make_demo", "write_demos"),
+    "errors": ("EcgError",),
+    "findings": ("Analysis", "Beats", "Info", "Quality", "QualityMark", "Rhythm"),
+    "readers": ("read",),
+    "record": ("Annotation", "Patient", "Record", "Source"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"ecgcore.{module}"), name)
+    raise AttributeError(f"module 'ecgcore' has no attribute {name!r}")

@@ -2,39 +2,49 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ecgcore import data, readers
+from ecgcore import data
 from ecgcore.errors import InputError
 from ecgcore.findings import Info
-from ecgcore.inference.beats import BeatClassifier
-from ecgcore.inference.beats import load as load_beats
-from ecgcore.inference.cards import Card, available
 from ecgcore.record import Record
+
+if TYPE_CHECKING:
+    from ecgcore.inference.beats import BeatClassifier
+    from ecgcore.inference.cards import Card, Figure
 
 QRS = "qrs"
 
 
 def info(source: str | Path | bytes | Record) -> Info:
     """The header of a recording: format, leads, rate, length, annotations. Raises InputError for what cannot be read."""
-    return Info.of(source if isinstance(source, Record) else readers.read(source))
+    return Info.of(source if isinstance(source, Record) else _read(source))
 
 
 def convert(source: str | Path | Record, out: str | Path) -> tuple[Path, ...]:
     """Write a recording as WFDB (.hea or no ending), EDF+ (.edf) or CSV (.csv), by the ending of `out`; the files written."""
     from ecgcore import writers
 
-    record = source if isinstance(source, Record) else readers.read(source)
-    return writers.write(record, Path(out))
+    return writers.write(source if isinstance(source, Record) else _read(source), Path(out))
 
 
-def load_model(model: str = "beats") -> BeatClassifier:
+def _read(source: str | Path | bytes) -> Record:
+    from ecgcore import readers
+
+    return readers.read(source)
+
+
+def load_model(model: str = "beats") -> "BeatClassifier":
     """A beat model by "name" or "name@version". Raises ModelError where it is not there or does not fit its card."""
-    return load_beats(model)
+    from ecgcore.inference import beats
+
+    return beats.load(model)
 
 
-def models() -> tuple[Card, ...]:
-    """The cards of all models, shipped and trained here."""
+def list_models() -> "tuple[Card, ...]":
+    """The cards of all models, shipped and trained here. (The verb is `models`, but `ecgcore.models` is the folder of networks.)"""
+    from ecgcore.inference.cards import available
+
     return tuple(card for _, card in available())
 
 
@@ -46,14 +56,16 @@ def evaluate(
     leads: str | None = None,
     reference_beats: bool = False,
     against: tuple[str, ...] = (),
+    to_card: bool = False,
     tell: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Figures of a model on WFDB records with reference beats, as plain values.
 
-    model            "beats", "beats@1", …, or "qrs" for beat detection alone, `against` other detectors
+    model            "beats", "beats@1", …, several with commas for mean and spread; or "qrs" for detection alone, `against` other detectors
     records          "ds2", "ds1", "all" or "100,101"
     leads            None for all, "first" for the first of each record, or names with commas
     reference_beats  classify the reference beats instead of finding them
+    to_card          write the figures onto the card of the (first) model
 
     Raises InputError for records or options that do not fit, ModelError for a model that is not there.
     """
@@ -62,16 +74,37 @@ def evaluate(
     folder = Path(folder)
     names = data.select_records(folder, records)
     if model == QRS:
-        if reference_beats:
-            raise InputError("--reference-beats does not go with 'qrs': detection is what is measured")
+        if reference_beats or to_card:
+            raise InputError("--reference-beats and --to-card do not go with 'qrs': it is no model, and detection is what is measured")
         return detectors.compare(folder, names, leads, against, tell).as_dict()
     if against:
         raise InputError(f"--against goes with 'qrs', not with {model!r}")
     judge = beats.evaluate_reference if reference_beats else beats.evaluate_raw
-    return {"records_of": folder.name, **judge(load_beats(model).card.id, folder, names, leads, tell).as_dict()}
+    ids = [load_model(one.strip()).card.id for one in model.split(",")]
+    results = [{"records_of": folder.name, **judge(one, folder, names, leads, tell).as_dict()} for one in ids]
+    summary = beats.over_models(results)
+    if to_card:
+        _onto_card(ids[0], beats.figures(summary, _command(ids, folder, records, leads, reference_beats), f"{folder.name} {records}, by patient"))
+    return results[0] if len(results) == 1 else summary
 
 
-def train(recipe: str, **options: Any) -> Card:
+def _command(ids: list[str], folder: Path, records: str, leads: str | None, reference_beats: bool) -> str:
+    """The command line that gives these figures again."""
+    parts = ["python -m ecgcore evaluate", ",".join(ids), f"--data .data/{folder.name}", f"--records {records}"]
+    return " ".join([*parts, *([f"--leads {leads}"] if leads else []), *(["--reference-beats"] if reference_beats else [])])
+
+
+def _onto_card(model: str, figures: "tuple[Figure, ...]") -> None:
+    """Replace what the same command measured before."""
+    from ecgcore.inference import cards
+
+    folder = cards.find(model)
+    card = cards.read_card(folder)
+    kept = tuple(figure for figure in card.figures if figure.command != figures[0].command)
+    cards.write_card(card.model_copy(update={"figures": (*kept, *figures)}), folder)
+
+
+def train(recipe: str, **options: Any) -> "Card":
     """Train by a recipe, options as `ecgcore.training.train`; the card of the model made."""
     from ecgcore import training
 

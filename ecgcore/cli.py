@@ -49,17 +49,20 @@ def _parser() -> argparse.ArgumentParser:
     _facts(convert)
 
     evaluate = _verb(verbs, "evaluate", _evaluate, "figures of a model on records with reference beats, as JSON")
-    evaluate.add_argument("model", metavar="MODEL", help="a beat model, or qrs for beat detection alone")
+    evaluate.add_argument("model", metavar="MODEL", help="a beat model, several with commas for mean and spread, or qrs for beat detection alone")
     evaluate.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder of WFDB records with .atr files")
     evaluate.add_argument("--records", default="ds2", help="ds1, ds2, all, or 100,101 (default: ds2)")
     evaluate.add_argument("--leads", help="first, or names with commas; all when left out")
     evaluate.add_argument("--reference-beats", action="store_true", help="classify the reference beats instead of finding them")
     evaluate.add_argument("--against", default="", metavar="NAMES", help="for qrs: neurokit2,xqrs,sleepecg")
 
+    evaluate.add_argument("--to-card", action="store_true", help="write the figures onto the card of the first model")
+
     train = _verb(verbs, "train", _train, "train a model by a recipe; evaluate, export ONNX and card")
     train.add_argument("recipe", metavar="RECIPE", help="a name, or a TOML file")
     train.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     train.add_argument("--minutes", type=float, help="time limit of the training")
+    train.add_argument("--seed", type=int, help="another seed than the recipe's")
     train.add_argument("--resume", action="store_true", help="go on with the unfinished run")
     train.add_argument("--out", type=Path, metavar="DIR", help="folder for <name>/<version>/ (default: LEADWISE_HOME/models)")
 
@@ -152,7 +155,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from ecgcore.training import train
 
-    card, folder = train(options.recipe, device=options.device, minutes=options.minutes, resume=options.resume, out=options.out)
+    card, folder = train(options.recipe, device=options.device, minutes=options.minutes, resume=options.resume, seed=options.seed, out=options.out)
     _print_json({"model": card.id, "folder": str(folder), "figures": [figure.model_dump() for figure in card.figures]})
 
 

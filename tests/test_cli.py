@@ -1,6 +1,7 @@
 """The command line as its users call it: what it prints, and one line for what goes wrong."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from ecgcore.analysis import analyze
 from ecgcore.cli import main
 from ecgcore.demo import DEMOS, write_demos
 from ecgcore.findings import Analysis
+from ecgcore.inference import cards
 from ecgcore.readers import read
 from ecgcore.settings import ROOT
 
@@ -90,6 +92,21 @@ def test_evaluate_on_demo_records(demo, capsys):
     assert set(detection["detectors"]) == {"slope-envelope", "sleepecg"}
 
 
+def test_evaluate_writes_onto_a_card_what_its_command_gives_again(demo, tmp_path, monkeypatch, capsys):
+    copy = shutil.copytree(cards.find("beats"), tmp_path / "models" / "beats" / "9")
+    cards.write_card(cards.read_card(cards.find("beats")).model_copy(update={"version": "9"}), copy)
+    monkeypatch.setenv("LEADWISE_HOME", str(tmp_path))
+    before = cards.read_card(cards.find("beats@9")).figures
+    summary = json.loads(said(capsys, "evaluate", "beats@9,beats", "--data", demo, "--records", "demo-ectopy", "--to-card"))
+    assert summary["gross"]["veb_f1"]["spread"] == 0
+    said(capsys, "evaluate", "beats@9,beats", "--data", demo, "--records", "demo-ectopy", "--to-card")
+    added = cards.read_card(cards.find("beats@9")).figures[len(before) :]
+    assert len(added) == 18
+    assert {figure.n for figure in added} == {2}
+    assert all("--records demo-ectopy" in figure.command for figure in added)
+    assert next(figure.value for figure in added if figure.name == "qrs_f1, gross") == 1.0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -99,7 +116,7 @@ def test_evaluate_on_demo_records(demo, capsys):
         (("convert", "{demo}/demo-ectopy", "out.mp3"), ".edf"),
         (("evaluate", "beats", "--data", "{demo}", "--records", "ds2"), "it has demo-12-lead"),
         (("evaluate", "qrs", "--data", "{demo}", "--records", "all", "--against", "magic"), "xqrs"),
-        (("evaluate", "qrs", "--data", "{demo}", "--records", "all", "--reference-beats"), "does not go with"),
+        (("evaluate", "qrs", "--data", "{demo}", "--records", "all", "--reference-beats"), "do not go with"),
         (("train", "magic"), "beats"),
         (("data", "get", "magic"), "mitdb"),
     ],

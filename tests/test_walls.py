@@ -1,6 +1,7 @@
 """The walls of the house: who may import what, how long a file may be, and what runs at import."""
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -73,4 +74,35 @@ def test_importing_the_package_is_light():
 
 def test_the_public_names_are_sorted_and_there():
     assert ecgcore.__all__ == sorted(ecgcore.__all__)
-    assert all(hasattr(ecgcore, public) for public in ecgcore.__all__)
+    assert sorted(name for names in ecgcore._HOMES.values() for name in names) == ecgcore.__all__
+    assert all(callable(getattr(ecgcore, public)) for public in ecgcore.__all__)
+
+
+ANALYSES = "assert len(ecgcore.analyze(ecgcore.make_demo('demo-12-lead')).beats) == 11"
+READS = "assert ecgcore.read({demo!r}).n_samples == 5000"
+WRITES = "assert ecgcore.convert(ecgcore.make_demo('demo-12-lead'), {out!r})"
+STORES = "from ecgcore.store import Store; Store({home!r}).list()"
+
+
+@pytest.mark.parametrize(
+    ("folder", "still_works"),
+    [
+        ("readers", (ANALYSES,)),
+        ("writers", (ANALYSES, READS, STORES)),
+        ("models", (ANALYSES, READS, WRITES, STORES)),
+        ("training", (ANALYSES, READS, WRITES, STORES)),
+        ("inference", (READS, WRITES, STORES)),
+        ("evaluation", (ANALYSES, READS, WRITES, STORES)),
+        ("figures", (ANALYSES, READS, WRITES, STORES)),
+        ("store", (ANALYSES, READS, WRITES)),
+    ],
+)
+def test_deleting_a_folder_breaks_only_what_its_name_says(folder, still_works, tmp_path):
+    ecgcore.write_demos(tmp_path / "demos")
+    shutil.copytree(ROOT / "ecgcore", tmp_path / "ecgcore")
+    shutil.copytree(ROOT / "weights", tmp_path / "weights")
+    shutil.rmtree(tmp_path / "ecgcore" / folder)
+    places = {"demo": str(tmp_path / "demos" / "demo-12-lead"), "out": str(tmp_path / "out.hea"), "home": tmp_path / "home"}
+    code = "\n".join(["import ecgcore", "from pathlib import PosixPath, WindowsPath", *(line.format(**places) for line in still_works)])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)  # noqa: S603 - our own words
+    assert done.returncode == 0, done.stderr

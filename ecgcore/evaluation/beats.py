@@ -1,6 +1,6 @@
 """How well a beat model does on records it has not learned from: after EC57 from the raw record, or on reference beats."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from ecgcore.evaluation.classification import Confusion, confusion, gross_confus
 from ecgcore.evaluation.ec57 import BeatComparison, compare_beats, gross
 from ecgcore.evaluation.ratios import Ratio, average
 from ecgcore.findings import AAMI_CLASSES, AAMI_OF_MIT
+from ecgcore.inference.cards import Figure
 from ecgcore.record import Annotation
 
 FIRST_LEAD = "first"
@@ -90,6 +91,39 @@ def evaluate_reference(model: str, folder: Path, records: Iterable[str], leads: 
         if tell:
             tell(f"{name}: {len(found)} beats")
     return ReferenceEvaluation(model, leads or "all", parts)
+
+
+def over_models(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Several evaluations on the same records as one: mean and standard deviation (n - 1) of each gross and average figure."""
+    summary: dict[str, Any] = {"models": [result["model"] for result in results], **{key: results[0][key] for key in ("records_of", "protocol", "leads")}}
+    for kind in ("gross", "average"):
+        if kind in results[0]:
+            summary[kind] = {name: _mean_and_spread([result[kind][name] for result in results]) for name in results[0][kind]}
+    return {**summary, "runs": list(results)}
+
+
+def figures(summary: Mapping[str, Any], command: str, split: str) -> tuple[Figure, ...]:
+    """The figures of `over_models` as they stand on a card, as shares of 1."""
+    return tuple(
+        Figure(
+            name=f"{name}, {kind}", value=_share(measured["mean"]), spread=_share(measured["spread"]), n=len(summary["models"]),
+            protocol=f"{summary['protocol']}; leads: {summary['leads']}", split=split, command=command,
+        )
+        for kind in ("gross", "average")
+        for name, measured in summary.get(kind, {}).items()
+    )  # fmt: skip
+
+
+def _share(percent: float | None) -> float | None:
+    return None if percent is None else round(percent / 100, 5)
+
+
+def _mean_and_spread(values: Sequence[float | None]) -> dict[str, float | None]:
+    """None where a run has no such figure, or there is one run only."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return {"mean": None, "spread": None}
+    return {"mean": _number(float(np.mean(known))), "spread": _number(float(np.std(known, ddof=1))) if len(known) > 1 else None}
 
 
 def _leads(recorded: tuple[str, ...], wanted: str | None) -> tuple[str, ...] | None:

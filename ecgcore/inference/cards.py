@@ -85,12 +85,15 @@ def read_card(folder: Path) -> Card:
     """The card in a model's folder. Raises ModelError where it is missing or does not fit."""
     path = folder / CARD
     try:
-        return Card.model_validate_json(path.read_bytes())
+        card = Card.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
         raise ModelError(f"no {CARD} in {folder.name}; weights without a card are not used") from error
     except ValidationError as error:
         first = error.errors()[0]
         raise ModelError(f"the card of {folder.parent.name}@{folder.name} does not fit: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    if card.id != f"{folder.parent.name}@{folder.name}":
+        raise ModelError(f"the card in {folder.parent.name}/{folder.name} is that of {card.id}")
+    return card
 
 
 def write_card(card: Card, folder: Path) -> None:

@@ -8,23 +8,26 @@ from ecgcore.inference.cards import Card
 from ecgcore.training import recipes
 
 
-def train(recipe: str, *, device: str = "auto", minutes: float | None = None, resume: bool = False, out: Path | None = None) -> tuple[Card, Path]:
+def train(recipe: str, *, device: str = "auto", minutes: float | None = None, resume: bool = False, seed: int | None = None, out: Path | None = None) -> tuple[Card, Path]:
     """Train by a recipe (a name in `recipes`, or a TOML file), export ONNX, safetensors and card; the card and its folder.
 
     device   "auto", "cpu" or "cuda"
     minutes  limit for the training itself; None for none
     resume   go on from the last checkpoint of the unfinished run of this recipe
+    seed     another than the recipe's
     out      where <name>/<version>/ is put, else LEADWISE_HOME/models; a version that is there is never overwritten
 
     Raises InputError for a recipe that is not there or does not fit, a device that is not there, nothing to resume.
     """
     loaded = recipes.load(recipe)
+    if seed is not None:
+        loaded = loaded.model_copy(update={"optimisation": loaded.optimisation.model_copy(update={"seed": seed})})
     from ecgcore.training import beats
 
     models = {"beats": beats}
     if loaded.name not in models:
         raise InputError(f"no training for {loaded.name!r}; there is: {', '.join(models)}")
-    run = settings.home() / "runs" / f"{loaded.name}-{loaded.version}"
+    run = settings.home() / "runs" / f"{loaded.name}-{loaded.version}-seed{loaded.optimisation.seed}"
     run.mkdir(parents=True, exist_ok=True)
     net, card = models[loaded.name].train(loaded, run, device, minutes, resume)
     version, folder = _free_version(out or settings.trained_weights(), loaded.name, loaded.version)

@@ -13,7 +13,9 @@ from ecgcore.inference import beats, cards
 @pytest.fixture
 def folder(tmp_path):
     """A copy of the shipped beat model that a test may spoil."""
-    return shutil.copytree(cards.find("beats"), tmp_path / "beats" / "9")
+    copy = shutil.copytree(cards.find("beats"), tmp_path / "beats" / "9")
+    spoil(copy, version="9")
+    return copy
 
 
 def spoil(folder, **changes):
@@ -62,6 +64,7 @@ def test_changed_weights_are_refused(folder):
         ({"unknown": 1}, "unknown"),
         ({"classes": ["N", "V"]}, "class N"),
         ({"task": "rhythm"}, "'rhythm'"),
+        ({"version": "8"}, "is that of beats@8"),
         ({"thresholds": {"V": 0.5}}, "thresholds for V"),
     ],
 )
@@ -78,7 +81,7 @@ def test_missing_weights_are_named(folder):
 
 
 def test_versions_are_found_and_ordered(folder, monkeypatch, tmp_path):
-    shutil.copytree(folder, tmp_path / "beats" / "10")
+    spoil(shutil.copytree(folder, tmp_path / "beats" / "10"), version="10")
     monkeypatch.setattr(settings, "SHIPPED_WEIGHTS", tmp_path)
     monkeypatch.setenv("LEADWISE_HOME", str(tmp_path / "home"))
     assert cards.find("beats").name == "10"
