@@ -149,7 +149,8 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     against = tuple(name for name in options.against.split(",") if name)
     tell = (lambda said: print(said, file=sys.stderr)) if sys.stderr.isatty() else None
-    _print_json(evaluate(options.model, options.data, options.records, leads=options.leads, reference_beats=options.reference_beats, against=against, tell=tell))
+    how = {"leads": options.leads, "reference_beats": options.reference_beats, "against": against, "to_card": options.to_card}
+    _print_json(evaluate(options.model, options.data, options.records, tell=tell, **how))
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -35,9 +35,9 @@ def train(recipe: str, *, device: str = "auto", minutes: float | None = None, re
 
 
 def _free_version(root: Path, name: str, version: str) -> tuple[str, Path]:
-    """The version itself, or version.1, version.2, … where it is taken, and its folder."""
+    """The version itself, or version.1, version.2, … where it is taken, here or by a shipped model, and its folder."""
     candidate, count = version, 0
-    while (root / name / candidate).exists():
+    while any((place / name / candidate).exists() for place in (root, settings.SHIPPED_WEIGHTS)):
         count += 1
         candidate = f"{version}.{count}"
     return candidate, root / name / candidate
