@@ -12,22 +12,26 @@ from numpy.typing import NDArray
 
 from ecgcore.findings import Analysis, Beats, Info, Quality, QualityMark
 from ecgcore.inference import beats as beat_models
+from ecgcore.leads import ecg_leads, is_ecg
 from ecgcore.record import Record
 from ecgcore.signals import detection, features, filters, peaks, quality, resampling
 
 Progress = Callable[[float, str], None]
 Item = TypeVar("Item")
 FEW_BEATS: Final = 5
+DOUBTFUL: Final = 0.10  # share of the beats
 IRREGULAR: Final = 0.10  # of the RR interval; sinus rhythm stays below 0.05, atrial fibrillation lies around 0.2
 
 
 def analyze(record: Record, leads: Iterable[str] | None = None, *, model: str = "beats", progress: Progress | None = None) -> Analysis:
-    """Every beat of a record found and classified, and the signal judged, on the leads chosen (all recorded ones for None).
+    """Every beat of a record found and classified, and the signal judged, on the leads chosen.
+
+    For None these are all leads named as ECG leads, or all there are where none is named so.
 
     Raises LeadError for a lead the record does not have, ModelError for a model that is not there or does not fit.
     """
     tell, timing = progress or _silent, _Timing()
-    chosen = record.select(leads)
+    chosen = record.select(ecg_leads(record.leads) if leads is None else leads)
     classifier = beat_models.load(model)
     with timing("signal"):
         signals = np.stack([_at_analysis_rate(record, lead) for lead in _each(chosen, tell, 0.0, 0.4, "reading leads")])
@@ -42,12 +46,12 @@ def analyze(record: Record, leads: Iterable[str] | None = None, *, model: str = 
         tell(0.6, "classifying beats")
         beats = _classified(classifier, record, chosen, signals, envelopes, samples, detection.NAME)
     tell(1.0, "done")
-    return Analysis(Info.of(record), chosen, beats, rhythm=None, quality=judged, timing_s=timing.seconds, notes=_cautions(beats, record.fs_hz))
+    return Analysis(Info.of(record), chosen, beats, rhythm=None, quality=judged, timing_s=timing.seconds, notes=_cautions(beats, judged, record.fs_hz))
 
 
 def classify(record: Record, samples: NDArray[np.int64], leads: Iterable[str] | None = None, *, model: str = "beats") -> Beats:
     """The class of beats whose R peaks (n_beats,) are given at the record's own rate, ascending. Errors as `analyze`."""
-    chosen = record.select(leads)
+    chosen = record.select(ecg_leads(record.leads) if leads is None else leads)
     classifier = beat_models.load(model)
     signals = np.stack([_at_analysis_rate(record, lead) for lead in chosen])
     return _classified(classifier, record, chosen, signals, [detection.envelope(signal) for signal in signals], samples, "given")
@@ -71,14 +75,21 @@ def _classified(
     return Beats(samples, labels, labels, probabilities, classifier.card.id, leads, detector, classifier.card.classes)
 
 
-def _cautions(beats: Beats, fs_hz: float) -> tuple[str, ...]:
+def _cautions(beats: Beats, judged: Quality, fs_hz: float) -> tuple[str, ...]:
     """What a reader must know before trusting the counts."""
+    said = []
+    if not any(is_ecg(lead) for lead in beats.leads):
+        said.append(f"No channel is named as an ECG lead: {', '.join(beats.leads)}.")
     if len(beats) < FEW_BEATS:
-        return (f"Only {len(beats)} beats: too few to tell this patient's usual beat.",)
+        said.append(f"Only {len(beats)} beats: too few to tell this patient's usual beat.")
+        return tuple(said)
+    doubtful = float(np.mean(judged.without_good_lead(beats.samples / fs_hz)))
+    if doubtful > DOUBTFUL:
+        said.append(f"{doubtful:.0%} of the beats lie where no chosen lead is usable: they, and the counts with them, are not to be relied on.")
     irregular = features.irregularity(beats.samples, fs_hz)
     if irregular > IRREGULAR and beats.counts["S"]:
-        return (f"Irregular rhythm (successive RR intervals differ by {irregular:.0%} in the median): in atrial fibrillation conducted beats may be called S.",)
-    return ()
+        said.append(f"Irregular rhythm (successive RR intervals differ by {irregular:.0%} in the median): in atrial fibrillation conducted beats may be called S.")
+    return tuple(said)
 
 
 def _at_analysis_rate(record: Record, lead: str) -> NDArray[np.float32]:

@@ -123,6 +123,13 @@ class Quality:
     usable: dict[str, float]
     marks: tuple[QualityMark, ...]
 
+    def without_good_lead(self, at_s: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether every lead has a mark at times (n,) in s."""
+        windows = (at_s // self.window_s).astype(np.int64)
+        bad = [{round(mark.start_s / self.window_s) for mark in self.marks if mark.lead == lead} for lead in self.usable]
+        everywhere = set.intersection(*bad) if bad else set()
+        return np.isin(windows, sorted(everywhere))
+
 
 @dataclass(frozen=True)
 class Rhythm:

@@ -53,6 +53,11 @@ def is_ecg(name: str) -> bool:
     return name.lower() in _KNOWN or _NUMBERED.match(name) is not None or re.search(r"\b(ecg|ekg)", name, re.IGNORECASE) is not None
 
 
+def ecg_leads(leads: Sequence[str]) -> tuple[str, ...]:
+    """Those of a record's leads that are named as ECG leads; all of them where none is."""
+    return tuple(name for name in leads if is_ecg(name)) or tuple(leads)
+
+
 def derivable(leads: Sequence[str]) -> tuple[str, ...]:
     """Limb leads that the record lacks but I and II give, in standard order."""
     if "I" not in leads or "II" not in leads:

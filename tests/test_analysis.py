@@ -94,6 +94,28 @@ def test_given_beats_are_classified_where_they_are(ectopy):
     assert ventricular.count("V") >= 0.9 * len(ventricular)
 
 
+def test_channels_that_are_no_ecg_are_left_out_unless_asked_for(ectopy):
+    mixed = replace(ectopy, leads=("MLII", "Resp"))
+    assert analyze(mixed).leads == ("MLII",)
+    assert analyze(mixed, ["Resp"]).leads == ("Resp",)
+
+
+def test_beats_in_noise_are_counted_with_a_caution():
+    noise = np.random.default_rng(1).normal(size=(1, 15_000))
+    notes = " ".join(analyze(record_of("noise", noise, [], ("EEG Fpz-Cz",), 250)).notes)
+    assert "No channel is named as an ECG lead: EEG Fpz-Cz" in notes
+    assert "no chosen lead is usable" in notes
+
+
+def test_irregular_rhythm_with_s_beats_is_cautioned():
+    rng = np.random.default_rng(2)
+    at = np.cumsum(rng.uniform(0.45, 1.1, 150))
+    analysis = analyze(record_of("af", synthesise([(float(t), "N") for t in at], float(at[-1]) + 1, ("II",), 250), [], ("II",), 250))
+    assert analysis.beats.counts["S"]
+    assert "atrial fibrillation" in " ".join(analysis.notes)
+    assert analyze(make_demo("demo-ectopy")).notes == ()
+
+
 @pytest.mark.parametrize("seconds", [0.004, 0.5, 2.0, 3.0])
 def test_short_recordings_are_analysed(seconds):
     n = max(1, round(seconds * 250))
