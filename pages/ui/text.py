@@ -1,0 +1,34 @@
+"""Text for the screen: names from files shown as they are, numbers with their units."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from ecgcore.figures.clock import clock
+
+
+def plain(text: str) -> str:
+    """Text from outside, shown letter for letter where Streamlit would read Markdown; one line."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|$~:-])", r"\\\1", " ".join(text.split()))
+
+
+def duration(seconds: float) -> str:
+    """A length of time: "9.5 s" below a minute, h:mm:ss above."""
+    return f"{seconds:.3g} s" if seconds < 60 else clock(seconds)
+
+
+def moment(when: datetime | None) -> str:
+    """A date and time as stated; a dash where none is."""
+    return when.strftime("%Y-%m-%d %H:%M") if when else "–"
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Names in a row, the rest counted."""
+    shown = ", ".join(names[:most])
+    return f"{shown} +\u00a0{len(names) - most}" if len(names) > most else shown
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; cells are Markdown already."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,38 @@
+"""Loads what the Review page needs while the reader is still on the first page, so that the first beats come at once."""
+
+from contextlib import suppress
+from threading import Thread
+
+import streamlit as st
+
+from ecgcore.errors import EcgError
+
+
+@st.cache_resource(show_spinner=False)
+def start() -> Thread:
+    """Begin, once a process, without waiting for the end."""
+    thread = Thread(target=rehearse, name="warmup")  # no daemon: native code cut off at the end of the process would abort it
+    thread.start()
+    return thread
+
+
+def preload() -> None:
+    """Make the browser fetch its chart library now: an empty chart that the style sheet hides."""
+    import plotly.graph_objects as go
+
+    with st.container(key="preload"):
+        st.plotly_chart(go.Figure(), key="preload-chart", alt="Empty")
+
+
+def rehearse() -> None:
+    """Analyse and draw a demo recording, and forget it."""
+    from ecgcore import demo
+    from ecgcore.analysis import analyze
+    from ecgcore.figures import strip, trend, window
+    from ecgcore.figures.palette import LIGHT
+
+    record = demo.make_demo("demo-12-lead")
+    shown = window.read(record, record.leads, 0.0, window.Scale(), window.Band())
+    strip.figure(strip.Strip(shown, window.Scale()), LIGHT)
+    with suppress(EcgError):  # no model: the Review page will say so
+        trend.figure(analyze(record), (0.0, 10.0), LIGHT)

@@ -1,0 +1,29 @@
+"""Leadwise in the browser: page set-up, navigation, and nothing else.
+
+`streamlit run streamlit_app.py` serves `app`, whose routes answer beside the pages; the script itself runs as `__main__` for each page.
+"""
+
+import streamlit as st
+
+from pages.ui import shell
+
+app = st.App(__file__, routes=[])
+
+
+def main() -> None:
+    """Choose the page asked for and run it inside the frame that all pages share."""
+    st.set_page_config(page_title="Leadwise", page_icon=":material/ecg:", layout="wide")
+    chosen = st.navigation(
+        [
+            st.Page("pages/records.py", title="Records", icon=":material/folder_open:", default=True),
+            st.Page("pages/review.py", title="Review", icon=":material/ecg_heart:"),
+            st.Page("pages/evidence.py", title="Evidence", icon=":material/fact_check:"),
+        ],
+        position="top",
+    )
+    with shell.frame():
+        chosen.run()
+
+
+if __name__ == "__main__":
+    main()
