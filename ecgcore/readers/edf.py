@@ -8,7 +8,7 @@ Source: https://www.edfplus.info/specs/edfplus.html
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -79,11 +79,22 @@ def read(main: Blob, folder: Folder, facts: Facts) -> Record:  # noqa: ARG001  #
         fs_hz=choice.fs_hz,
         leads=choice.leads,
         source=Source(header.kind, main.name, main.sha256(), "int24" if header.sample_bytes == 3 else "int16"),
-        start=header.start + timedelta(seconds=first_s) if header.start and abs(first_s) < 1e9 else header.start,
+        start=_start(header.start, first_s, notes),
         patient=header.patient,
         annotations=_annotations(marks, first_s, choice.fs_hz, n_samples, notes),
         notes=(*notes, *choice.notes),
     )
+
+
+def _start(stated: datetime | None, first_s: float, notes: list[str]) -> datetime | None:
+    """When the first data record began; None, with a note, where that lies beyond the calendar."""
+    if stated is None:
+        return None
+    try:
+        return stated + timedelta(seconds=first_s)
+    except OverflowError:
+        notes.append(f"start {stated.isoformat()} plus {first_s:g} s lies beyond the calendar and was left out")
+        return None
 
 
 def _data_records(main: Blob, header: Header, notes: list[str]) -> NDArray[np.uint8]:
@@ -109,7 +120,7 @@ def _marks(header: Header, records: NDArray[np.uint8], file_name: str) -> list[t
     marks = []
     for channel in (channel for channel in header.channels if channel.is_annotations):
         begin = channel.first_sample * header.sample_bytes
-        block = records[:, begin : begin + channel.n_samples * header.sample_bytes]
+        block = np.array(records[:, begin : begin + channel.n_samples * header.sample_bytes])  # out of the map: rows of a map are slow
         for number, row in enumerate(block):
             for onset, _, texts in _TAL.findall(row.tobytes() + b"\0"):
                 if not abs(float(onset)) < MAX_ONSET_S:

@@ -173,3 +173,14 @@ def test_a_polysomnogram(data_set: DataSet) -> None:
     for row, lead in enumerate(record.leads):
         np.testing.assert_allclose(record.mv()[row], theirs.get_signal(lead).data / 1000, atol=1e-6)
     assert record.start == datetime(1989, 4, 24, 16, 13)
+
+
+def test_a_start_beyond_the_calendar_is_left_out_with_a_note() -> None:
+    wave = np.arange(3600, dtype=np.int16)
+    file = edfio.Edf([signal(wave)], recording=edfio.Recording(startdate=date(2020, 12, 31)), annotations=[edfio.EdfAnnotation(0, None, "x")])
+    data = file.to_bytes().replace(b"31-DEC-2020", b"31-DEC-9999")
+    onset = data.index(b"+0\x14\x14")
+    later = b"+86400\x14\x14"
+    record = read(data[:onset] + later + data[onset + len(later) :], name="x.edf")
+    assert record.start is None
+    assert any("beyond the calendar" in note for note in record.notes)
