@@ -68,14 +68,18 @@ def heading(record: Record) -> None:
     said = [record.source.format, f"{record.fs_hz:g} Hz", duration(record.duration_s)]
     if record.start:
         said.append(f"recorded {moment(record.start)}")
-    st.caption(plain(" · ".join(said)), help=plain(" ".join(record.notes)) or None)
+    st.caption(plain(" · ".join(said)))
+    if record.notes:
+        st.caption(plain("On reading: " + "; ".join(record.notes)))
 
 
 def headline(analysis: Analysis) -> None:
-    """The numbers that will be quoted, each with how it was got."""
+    """The numbers that will be quoted, each with how it was got, and what casts doubt on them."""
     said = beats.headline(analysis)
     for column, number in zip(st.columns(len(said), gap="small"), said, strict=True):
         column.metric(number.label, number.value, help=plain(number.how))
+    if analysis.notes:
+        st.warning(plain(" ".join(analysis.notes)), icon=":material/warning:")
 
 
 def draw(place: Any, record: Record, shown: window.Window, chosen: controls.Choices, analysis: Analysis | None, first: bool = False) -> None:

@@ -60,7 +60,7 @@ def choices(record_id: str, record: Record) -> Choices:
 
 def first_leads(record: Record) -> tuple[str, ...]:
     """The leads shown first: the recorded ECG leads, in standard order where all have a place in it, else as recorded."""
-    ecg = tuple(lead for lead in record.leads if lead_names.is_ecg(lead)) or record.leads
+    ecg = lead_names.ecg_leads(record.leads)
     return lead_names.in_order(ecg) if set(ecg) <= set(lead_names.STANDARD) else ecg
 
 

@@ -36,6 +36,11 @@ def window_is(page: Page, text: str) -> None:
     expect(page.locator(f"[aria-label*='{text.replace('–', ' to ')}']")).to_be_visible()
 
 
+def at_rest(page: Page) -> None:
+    """The script has run to its end."""
+    expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible()
+
+
 def drawn(page: Page, expression: str):
     """What a function of the strip's Plotly element gives, once the strip is drawn with its beats."""
     script = f'() => {{ const e = document.querySelector("{STRIP}"); return e?._fullLayout ? {{value: ({expression})(e)}} : null }}'
@@ -73,7 +78,10 @@ def test_upload_choose_a_lead_and_see_its_beats(start_app, page, data_set, tmp_p
     page.keyboard.press("ArrowRight")
     window_is(page, "0:00:10–0:00:20")
     expect(page.locator(TREND)).to_have_count(1)
+    at_rest(page)
     box = page.locator(TREND).bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 40)
+    page.wait_for_function("s => document.querySelector(s)?._hoverdata", arg=TREND)  # Plotly knows what lies under the pointer
     page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + 40)
     expect(page.get_by_text("0:00:10–0:00:20")).to_have_count(0)
     assert 600 < drawn(page, "e => e.layout.xaxis.ticktext.filter(t => t)[0].split(':').reduce((s, part) => 60 * s + +part, 0)") < 1200

@@ -44,6 +44,14 @@ def test_beats_are_found_named_and_counted(opened, store):
     assert store.list()[0].latest.counts
 
 
+def test_what_casts_doubt_is_said(app, files, store):
+    app.query_params["record"] = store.add(files("short", leads=("EEG",), duration_s=4)).id
+    app.run().switch_page("pages/review.py").run()
+    assert not app.exception
+    assert "No channel is named as an ECG lead" in app.warning[0].value.replace("\\", "")
+    assert "Only 4 beats" in app.warning[0].value
+
+
 def test_every_chart_has_a_text_for_those_who_do_not_see_it(opened):
     said = [element.proto.alt for element in opened.get("plotly_chart")]
     assert said[0].startswith("ECG, MLII, V1, 0:00:00 to 0:00:10, 25 mm/s · 10 mm/mV")
