@@ -9,7 +9,7 @@ from ecgcore.findings import Analysis
 from ecgcore.record import Record
 from ecgcore.store import Store
 from pages.ui import analysing, beats, controls, export, shell
-from pages.ui.text import duration, moment, plain, table
+from pages.ui.text import duration, moment, of_patient, plain, table
 from pages.ui.view import View, clicked_s
 
 STILL = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
@@ -36,6 +36,8 @@ def review(store: Store, record_id: str, record: Record) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         heading(record)
         exports = st.container(width="content")
+    if record.notes:
+        st.caption(plain("On reading: " + "; ".join(record.notes)))
     chosen = controls.choices(record_id, record)
     if not chosen.leads:
         st.info("Choose at least one lead to see its signal and beats.", icon=":material/arrow_upward:")
@@ -68,9 +70,7 @@ def heading(record: Record) -> None:
     said = [record.source.format, f"{record.fs_hz:g} Hz", duration(record.duration_s)]
     if record.start:
         said.append(f"recorded {moment(record.start)}")
-    st.caption(plain(" · ".join(said)))
-    if record.notes:
-        st.caption(plain("On reading: " + "; ".join(record.notes)))
+    st.caption(plain(" · ".join([*said, *of_patient(record.patient)])))
 
 
 def headline(analysis: Analysis) -> None:

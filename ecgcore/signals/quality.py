@@ -76,7 +76,7 @@ def noisy(background: NDArray[np.float32], fs_hz: float) -> tuple[Mark, ...]:
     for window, start in enumerate(range(0, background.size, width)):
         level = float(background[start : start + width].mean())
         if level > NOISE_BACKGROUND:
-            marks.append(Mark(window, "noise", f"activity between the beats at {level:.0%} of the beats' slope, above {NOISE_BACKGROUND:.0%}"))
+            marks.append(Mark(window, "noise", f"activity between the beats at {level:.1%} of the beats' slope, above {NOISE_BACKGROUND:.0%}"))
     return tuple(marks)
 
 

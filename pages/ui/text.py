@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ecgcore.figures.clock import clock
+from ecgcore.record import Patient
 
 
 def plain(text: str) -> str:
@@ -20,6 +21,12 @@ def duration(seconds: float) -> str:
 def moment(when: datetime | None) -> str:
     """A date and time as stated; a dash where none is."""
     return when.strftime("%Y-%m-%d %H:%M") if when else "–"
+
+
+def of_patient(patient: Patient) -> list[str]:
+    """Age and sex as stated, for a heading; nothing where they are not."""
+    age = [f"{patient.age_years:.0f} years"] if patient.age_years is not None else []
+    return [*age, *({"F": ["female"], "M": ["male"]}[patient.sex] if patient.sex else [])]
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:
