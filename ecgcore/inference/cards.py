@@ -36,11 +36,15 @@ class InputSpec(Part):
 
 
 class TrainingData(Part):
-    """Record ids by data set: learned from, held out by patient (epochs, calibration, thresholds), and left out on purpose."""
+    """Record ids by data set: learned from, held out by patient to choose by, and left out on purpose.
+
+    A record may be in both of the first where the model was chosen by folds, as `protocol` then says.
+    """
 
     trained: dict[str, tuple[str, ...]]
     held_out: dict[str, tuple[str, ...]]
     left_out: dict[str, tuple[str, ...]] = {}
+    protocol: str
     augmentation: str
     seed: int
 

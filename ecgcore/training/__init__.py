@@ -28,7 +28,8 @@ def train(recipe: str, *, device: str = "auto", minutes: float | None = None, re
     if loaded.name not in models:
         raise InputError(f"no training for {loaded.name!r}; there is: {', '.join(models)}")
     run = settings.home() / "runs" / f"{loaded.name}-{loaded.version}-seed{loaded.optimisation.seed}"
-    run.mkdir(parents=True, exist_ok=True)
+    if resume and not run.is_dir():
+        raise InputError(f"nothing to resume in {run}; leave out --resume to start anew")
     net, card = models[loaded.name].train(loaded, run, device, minutes, resume)
     version, folder = _free_version(out or settings.trained_weights(), loaded.name, loaded.version)
     return models[loaded.name].save(net, card.model_copy(update={"version": version}), folder), folder

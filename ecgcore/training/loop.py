@@ -1,71 +1,61 @@
-"""One training loop for all models: Lightning, on CPU or GPU, with checkpoints, early stopping and resumption."""
+"""One training loop for all models: Lightning, on CPU or GPU, with checkpoints and resumption."""
 
 import logging
+import shutil
 import warnings
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
 from ecgcore.errors import InputError
 
 DEVICES: Final = ("auto", "cpu", "cuda")
-LAST, BEST = "last.ckpt", "best.ckpt"
+LAST: Final = "last.ckpt"
 
 
-class Limits(Protocol):
-    """What the loop needs of a recipe."""
+def fit(module: LightningModule, loader: DataLoader[Any], run: Path, epochs: int, device: str, minutes: float | None, resume: bool) -> dict[str, Any]:
+    """Train until the epochs are spent, or with the epoch in which the minutes are; the state dict at the end.
 
-    @property
-    def epochs(self) -> int: ...  # noqa: D102 - named by itself
-    @property
-    def patience(self) -> int: ...  # noqa: D102 - named by itself
-
-
-def fit(module: LightningModule, loader: DataLoader[Any], run: Path, limits: Limits, device: str, minutes: float | None, resume: bool) -> dict[str, Any]:
-    """Train until the "score" that the module logs at the end of each epoch no longer rises, the epochs or the minutes are spent; the best state dict.
-
-    `run` keeps last.ckpt, best.ckpt and log/version_N/metrics.csv; with `resume` training goes on from last.ckpt there.
-    Raises InputError for a device that is not there, or nothing to resume.
+    `run` keeps last.ckpt and log/version_N/metrics.csv. With `resume` training goes on from last.ckpt where there is one,
+    and ends as an unbroken run would have. Raises InputError for a device that is not there.
     """
-    accelerator = _accelerator(device)
+    chosen = accelerator(device)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    if resume and not (run / LAST).is_file():
-        raise InputError(f"nothing to resume in {run}: no {LAST}; leave out --resume to start anew")
     if not resume:
-        for name in (LAST, BEST):
-            (run / name).unlink(missing_ok=True)
-    checkpoint = ModelCheckpoint(run, BEST.removesuffix(".ckpt"), monitor="score", mode="max", save_last=True, save_on_train_epoch_end=True, enable_version_counter=False)
+        shutil.rmtree(run, ignore_errors=True)
+    run.mkdir(parents=True, exist_ok=True)
+    callbacks: list[Callback] = [ModelCheckpoint(run, LAST.removesuffix(".ckpt"), save_top_k=1, save_on_train_epoch_end=True, enable_version_counter=False)]
+    if minutes:
+        callbacks.append(Timer(timedelta(minutes=minutes), interval="epoch"))
     trainer = Trainer(
-        accelerator=accelerator,
+        accelerator=chosen,
         devices=1,
-        precision="bf16-mixed" if accelerator == "cuda" and torch.cuda.is_bf16_supported() else "32-true",
-        max_epochs=limits.epochs,
-        max_time=timedelta(minutes=minutes) if minutes else None,
-        callbacks=[checkpoint, EarlyStopping("score", mode="max", patience=limits.patience, check_on_train_epoch_end=True)],
+        precision="bf16-mixed" if chosen == "cuda" and torch.cuda.is_bf16_supported() else "32-true",
+        max_epochs=epochs,
+        callbacks=callbacks,
         logger=CSVLogger(run, name="log"),
-        deterministic=accelerator == "cpu",
+        deterministic=chosen == "cpu",
         enable_model_summary=False,
         limit_val_batches=0,  # modules score themselves at the end of an epoch: Lightning resumes cleanly only without its own validation
         log_every_n_steps=1,
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # data are made in this process on purpose
-        warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # what must not stay was taken out above
+        warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # it holds what is resumed
         warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # Lightning's own use of torch
-        trainer.fit(module, loader, ckpt_path=run / LAST if resume else None, weights_only=True)
-    if not (run / BEST).is_file():
-        raise InputError(f"no epoch ended within {minutes} minutes; allow more with --minutes, or go on with --resume")
-    state: dict[str, Any] = torch.load(run / BEST, weights_only=True, map_location="cpu")["state_dict"]
+        trainer.fit(module, loader, ckpt_path=run / LAST if (run / LAST).is_file() else None, weights_only=True)
+    state: dict[str, Any] = torch.load(run / LAST, weights_only=True, map_location="cpu")["state_dict"]
     return state
 
 
-def _accelerator(device: str) -> str:
+def accelerator(device: str) -> str:
+    """What "auto", "cpu" or "cuda" comes to on this machine. Raises InputError for a device that is not there."""
     if device not in DEVICES:
         raise InputError(f"no device {device!r}; there are: {', '.join(DEVICES)}")
     if device == "cuda" and not torch.cuda.is_available():

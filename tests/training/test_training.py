@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from ecgcore import training
 from ecgcore.analysis import analyze
 from ecgcore.demo import make_demo
 from ecgcore.errors import InputError
 from ecgcore.inference import beats as inference
 from ecgcore.inference import cards
-from ecgcore.training import beats, beats_data, loop, recipes
+from ecgcore.training import beats, beats_data, calibration, loop, recipes
 
 
 def trained(recipe, run, resume=False):
@@ -26,7 +27,8 @@ def test_a_recipe_gives_a_model_that_works(tiny, tmp_path):
     found = analyze(make_demo("demo-12-lead"), model="beats@7")
     assert found.beats.model == "beats@7"
     assert {"S F1, gross", "V F1, gross", "expected calibration error"} <= {figure.name for figure in card.figures}
-    assert card.training.held_out == tiny.data.held_out
+    assert card.training.held_out == tiny.data.trained
+    assert card.training.protocol.startswith("2 folds by patient chose")
 
 
 def test_the_same_seed_gives_the_same_weights(tiny, tmp_path):
@@ -39,27 +41,52 @@ def test_a_broken_run_resumed_ends_as_an_unbroken_one(tiny, tmp_path, monkeypatc
     unbroken, _ = trained(tiny, tmp_path / "unbroken")
     begin = beats.BeatModule.on_train_epoch_start
 
-    def break_in_the_second_epoch(module):
+    def break_in_the_second_fold(module):
         begin(module)
-        if module.current_epoch == 1:
+        if module.run.name == "fold1" and module.current_epoch == 1:
             raise RuntimeError("power cut")
 
     with monkeypatch.context() as broken:
-        broken.setattr(beats.BeatModule, "on_train_epoch_start", break_in_the_second_epoch)
+        broken.setattr(beats.BeatModule, "on_train_epoch_start", break_in_the_second_fold)
         with pytest.raises(RuntimeError, match="power cut"):
             trained(tiny, tmp_path / "broken")
     resumed, _ = trained(tiny, tmp_path / "broken", resume=True)
     assert all(torch.equal(a, b) for a, b in zip(unbroken.state_dict().values(), resumed.state_dict().values(), strict=True))
 
 
+def test_no_network_has_seen_the_patients_it_is_judged_on(tiny, tmp_path, monkeypatch):
+    seen = []
+    fit = beats.fit
+    monkeypatch.setattr(beats, "fit", lambda module, *rest: seen.append(module) or fit(module, *rest))
+    trained(tiny, tmp_path / "run")
+    *folds, final = seen
+    everyone = {record.name for record in final.stretches.records}
+    for module in folds:
+        assert not {record.name for record in module.unseen} & {record.name for record in module.stretches.records}
+    assert sorted(record.name for module in folds for record in module.unseen) == sorted(everyone)
+
+
 def test_nothing_to_resume_and_no_gpu_are_said(tiny, tmp_path):
     with pytest.raises(InputError, match="nothing to resume"):
-        trained(tiny, tmp_path / "empty", resume=True)
+        training.train("beats", resume=True)
     with pytest.raises(InputError, match="there are: auto, cpu, cuda"):
-        loop.fit(None, None, tmp_path, tiny.optimisation, "tpu", None, False)
+        loop.accelerator("tpu")
     if not torch.cuda.is_available():
         with pytest.raises(InputError, match="sees no GPU"):
-            loop.fit(None, None, tmp_path, tiny.optimisation, "cuda", None, False)
+            loop.accelerator("cuda")
+
+
+def test_a_time_limit_ends_each_part_with_its_epoch(tiny, tmp_path):
+    _, card = beats.train(tiny, tmp_path / "run", "cpu", 1e-6, False)
+    assert "chose 1 epochs" in card.training.protocol
+
+
+def test_the_best_epoch_is_one_that_all_folds_reached():
+    right, wrong = (calibration.Unseen(np.float32(k) * np.eye(5, dtype=np.float32)[None, [0, 1, 2, 0]], np.array([0, 1, 2, 0])) for k in (9, -9))
+    said = [{0: {"a": wrong}, 1: {"a": right}, 2: {"a": right}}, {0: {"b": wrong}, 1: {"b": right}}]
+    epochs, chosen = beats.choose_epochs(said)
+    assert epochs == 2
+    assert set(chosen) == {"a", "b"}
 
 
 def test_stretches_are_altered_and_repeatable(tiny):
@@ -84,8 +111,8 @@ def test_every_beat_is_in_one_stretch(tiny):
 
 def test_calibration_error_of_known_probabilities():
     sure, right, one = np.tile([0.8, 0.2], (10, 1)).astype(np.float32), np.array([0] * 8 + [1] * 2), np.zeros(10, np.int64)
-    assert beats.expected_calibration_error(beats.Scored(sure, right, one)) == pytest.approx(0, abs=1e-6)
-    assert beats.expected_calibration_error(beats.Scored(sure, 1 - right, one)) == pytest.approx(0.6, abs=1e-6)
+    assert calibration.expected_calibration_error(calibration.Scored(sure, right, one)) == pytest.approx(0, abs=1e-6)
+    assert calibration.expected_calibration_error(calibration.Scored(sure, 1 - right, one)) == pytest.approx(0.6, abs=1e-6)
 
 
 def test_each_patient_counts_alike():
@@ -93,18 +120,18 @@ def test_each_patient_counts_alike():
     true = np.ones(1010, bool)
     missed_few, missed_many = true.copy(), true.copy()
     missed_few[1000:], missed_many[:1000] = False, False
-    assert beats.patient_f1(true, true, patients) == 1
-    assert beats.patient_f1(missed_few, true, patients) == pytest.approx((1 + 10 / 20) / 2)
-    assert beats.patient_f1(missed_many, true, patients) == pytest.approx((10 / 1010 + 1) / 2)
+    assert calibration.patient_f1(true, true, patients) == 1
+    assert calibration.patient_f1(missed_few, true, patients) == pytest.approx((1 + 10 / 20) / 2)
+    assert calibration.patient_f1(missed_many, true, patients) == pytest.approx((10 / 1010 + 1) / 2)
 
 
 def test_the_best_threshold_is_found():
     probabilities = np.array([[1 - p, p, 0, 0, 0] for p in (0.1, 0.2, 0.6, 0.7)], np.float32)
-    scored = beats.Scored(probabilities, np.array([0, 0, 1, 1]), np.zeros(4, np.int64))
-    threshold, score = beats.best_threshold(scored, beats.S)
+    scored = calibration.Scored(probabilities, np.array([0, 0, 1, 1]), np.zeros(4, np.int64))
+    threshold, score = calibration.best_threshold(scored, calibration.S)
     assert 0.2 < threshold <= 0.6
     assert score == 1
-    assert beats.best_threshold(scored, beats.S, np.zeros(4, bool))[1] == pytest.approx(10 / 12)
+    assert calibration.best_threshold(scored, calibration.S, np.zeros(4, bool))[1] == pytest.approx(10 / 12)
 
 
 def test_rare_classes_weigh_more_up_to_a_ceiling(tiny):

@@ -18,10 +18,9 @@ class Part(BaseModel):
 
 
 class Data(Part):
-    """Record ids by data set. `held_out` patients choose epochs, calibration and thresholds; `left_out` says who is not used at all."""
+    """Record ids by data set: learned from, each held out once in the folds; and those not used at all."""
 
     trained: dict[str, tuple[str, ...]]
-    held_out: dict[str, tuple[str, ...]]
     left_out: dict[str, tuple[str, ...]]
 
 
@@ -45,8 +44,8 @@ class Network(Part):
 class Optimisation(Part):
     """AdamW with a one-cycle learning rate; weights are averaged exponentially."""
 
+    folds: int
     epochs: int
-    patience: int
     batch: int
     context_beats: int
     learning_rate: float
