@@ -24,7 +24,12 @@ def show(card: Card) -> None:
     with st.container(border=True):
         st.subheader(plain(card.id), anchor=False)
         st.markdown(f"{plain(card.task)}  \n**For** {plain(card.intended_use)}")
-        st.markdown(table(cards.FIGURE_COLUMNS, cards.figure_rows(card)) if card.figures else "Not established: nothing was measured.")
+        measured = cards.figure_tables(card)
+        for part in measured:
+            st.markdown(f"{part.how}\n\n{table(part.header, part.rows)}")
+            st.caption(f"`{part.command}`")
+        if not measured:
+            st.markdown("Not established: nothing was measured.")
         limits, data = st.columns(2, gap="large")
         with limits:
             st.markdown("**Limits**\n\n" + "\n".join(f"- {plain(limit)}" for limit in card.limits))

@@ -104,7 +104,7 @@ def test_evaluate_writes_onto_a_card_what_its_command_gives_again(demo, tmp_path
     assert len(added) == 18
     assert {figure.n for figure in added} == {2}
     assert all("--records demo-ectopy" in figure.command for figure in added)
-    assert next(figure.value for figure in added if figure.name == "qrs_f1, gross") == 1.0
+    assert next(figure.value for figure in added if figure.name == "QRS F1, gross") == 1.0
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ FIRST_LEAD = "first"
 EC57_PROTOCOL = "EC57 from the raw record, own beat detection, ±150 ms, first 5 minutes left out; e and j count as N (de Chazal 2004)"
 REFERENCE_PROTOCOL = "reference beat positions, whole record; e and j count as N (de Chazal 2004)"
 EC57_FIGURES = tuple(f"{what}_{figure}" for what in ("qrs", "veb", "sveb") for figure in ("sensitivity", "positive_predictivity", "f1"))
+SHORT = {"sensitivity": "Se", "positive_predictivity": "+P", "f1": "F1"}
 Told = Callable[[str], None]
 
 
@@ -106,12 +107,18 @@ def figures(summary: Mapping[str, Any], command: str, split: str) -> tuple[Figur
     """The figures of `over_models` as they stand on a card, as shares of 1."""
     return tuple(
         Figure(
-            name=f"{name}, {kind}", value=_share(measured["mean"]), spread=_share(measured["spread"]), n=len(summary["models"]),
+            name=f"{_plain(name)}, {kind}", value=_share(measured["mean"]), spread=_share(measured["spread"]), n=len(summary["models"]),
             protocol=f"{summary['protocol']}; leads: {summary['leads']}", split=split, command=command,
         )
         for kind in ("gross", "average")
         for name, measured in summary.get(kind, {}).items()
     )  # fmt: skip
+
+
+def _plain(name: str) -> str:
+    """veb_positive_predictivity → VEB +P."""
+    what, _, figure = name.partition("_")
+    return f"{what.upper()} {SHORT[figure]}" if figure in SHORT else name
 
 
 def _share(percent: float | None) -> float | None:

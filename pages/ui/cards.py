@@ -1,11 +1,11 @@
 """What the Evidence page says of a model, from its card. Knows nothing of Streamlit."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from ecgcore.inference.cards import Card, Figure, available
 from pages.ui.text import plain
 
-FIGURE_COLUMNS: Final = ("Figure", "Value ± spread", "n", "Protocol", "Split", "Command")
 NOT_ESTABLISHED: Final = "not established"
 
 
@@ -14,26 +14,46 @@ def known() -> tuple[Card, ...]:
     return tuple(card for _, card in available())
 
 
-def figure_rows(card: Card) -> list[tuple[str, ...]]:
-    """A card's figures, a line each, under FIGURE_COLUMNS; one without a protocol is not shown."""
-    return [
-        (plain(figure.name), value(figure), f"{figure.n:,}", plain(figure.protocol), plain(figure.split), f"`{figure.command}`")
-        for figure in card.figures
-        if figure.protocol.strip()
-    ]
+@dataclass(frozen=True)
+class FigureTable:
+    """Figures measured together: how, and a table with a column each and a row for each way of adding up."""
+
+    how: str
+    command: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def figure_tables(card: Card) -> list[FigureTable]:
+    """A card's figures by protocol, split and command, tests before what training chose by; one without a protocol is not shown."""
+    groups: dict[tuple[str, str, str, int], list[Figure]] = {}
+    for figure in card.figures:
+        if figure.protocol.strip():
+            groups.setdefault((figure.command, figure.split, figure.protocol, figure.n), []).append(figure)
+    return [_table(*key, figures) for key, figures in sorted(groups.items(), key=lambda item: " train " in item[0][0])]
+
+
+def _table(command: str, split: str, protocol: str, n: int, figures: list[Figure]) -> FigureTable:
+    """Names such as "VEB F1, gross" are column and row."""
+    cells = {(name, kind): value(figure) for figure in figures for name, _, kind in [figure.name.partition(", ")]}
+    columns, kinds = dict.fromkeys(name for name, _ in cells), dict.fromkeys(kind for _, kind in cells)
+    rows = tuple((plain(kind), *(cells.get((name, kind), "") for name in columns)) for kind in kinds)
+    runs = f"mean ± standard deviation of {n} runs" if n > 1 else "one run"
+    return FigureTable(f"**{plain(split)}** · {plain(protocol)} · {runs}", command, ("", *map(plain, columns)), rows)
 
 
 def value(figure: Figure) -> str:
     """Value with its spread; in words where nothing is established."""
     if figure.value is None:
         return NOT_ESTABLISHED
-    return f"**{figure.value:.4g}** ± {figure.spread:.2g}" if figure.spread is not None else f"**{figure.value:.4g}** (one run)"
+    return f"**{figure.value:.4g}** ± {figure.spread:.2g}" if figure.spread is not None else f"**{figure.value:.4g}**"
 
 
 def data_lines(card: Card) -> list[str]:
     """Which records were learned from, held out and left out, by data set."""
-    lines = []
-    for title, part in (("Learned from", card.training.trained), ("Held out by patient", card.training.held_out), ("Left out", card.training.left_out)):
+    lines = [plain(card.training.protocol)]
+    held_out = {} if card.training.held_out == card.training.trained else card.training.held_out
+    for title, part in (("Learned from", card.training.trained), ("Held out by patient", held_out), ("Left out", card.training.left_out)):
         lines += [f"{title}: {plain(name)}, {len(ids)} records: {plain(' '.join(ids))}" for name, ids in part.items()]
     return [*lines, f"Augmentation: {plain(card.training.augmentation)}; seed {card.training.seed}"]
 
