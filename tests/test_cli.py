@@ -89,7 +89,7 @@ def test_evaluate_on_demo_records(demo, capsys):
     reference = json.loads(said(capsys, "evaluate", "beats", "--data", demo, "--records", "demo-ectopy", "--reference-beats", "--leads", "first"))
     assert reference["gross"]["V_sensitivity"] >= 90
     detection = json.loads(said(capsys, "evaluate", "qrs", "--data", demo, "--records", "demo-ectopy", "--against", "sleepecg"))
-    assert set(detection["detectors"]) == {"slope-envelope", "sleepecg"}
+    assert set(detection["detectors"]) == {"slope-envelope@1", "sleepecg"}
 
 
 def test_evaluate_writes_onto_a_card_what_its_command_gives_again(demo, tmp_path, monkeypatch, capsys):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FS_HZ: Final = 128.0  # detection runs at this rate, whatever the record's
-NAME: Final = "slope-envelope"
+NAME: Final = "slope-envelope@1"  # another version when other beats may be found
 
 
 @dataclass(frozen=True)
