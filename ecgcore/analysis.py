@@ -19,6 +19,7 @@ from ecgcore.signals import detection, features, filters, peaks, quality, resamp
 Progress = Callable[[float, str], None]
 Item = TypeVar("Item")
 FEW_BEATS: Final = 5
+LOW_FS_HZ: Final = 50.0
 DOUBTFUL: Final = 0.10  # share of the beats
 IRREGULAR: Final = 0.10  # of the RR interval; sinus rhythm stays below 0.05, atrial fibrillation lies around 0.2
 
@@ -80,6 +81,8 @@ def _cautions(beats: Beats, judged: Quality, fs_hz: float) -> tuple[str, ...]:
     said = []
     if not any(is_ecg(lead) for lead in beats.leads):
         said.append(f"No channel is named as an ECG lead: {', '.join(beats.leads)}.")
+    if fs_hz < LOW_FS_HZ:
+        said.append(f"{fs_hz:g} Hz is too low a rate to tell the shapes of beats; from {LOW_FS_HZ:g} Hz on they can be classified.")
     if len(beats) < FEW_BEATS:
         said.append(f"Only {len(beats)} beats: too few to tell this patient's usual beat.")
         return tuple(said)

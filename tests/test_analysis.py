@@ -107,6 +107,12 @@ def test_beats_in_noise_are_counted_with_a_caution():
     assert "no chosen lead is usable" in notes
 
 
+def test_a_low_rate_is_cautioned():
+    beats = [(0.6 + 0.8 * i, "N") for i in range(30)]
+    low = record_of("low", synthesise(beats, 25, ("II",), 20), beats, ("II",), 20)
+    assert "20 Hz is too low a rate" in " ".join(analyze(low).notes)
+
+
 def test_irregular_rhythm_with_s_beats_is_cautioned():
     rng = np.random.default_rng(2)
     at = np.cumsum(rng.uniform(0.45, 1.1, 150))

@@ -35,3 +35,20 @@ def test_wrong_counts_are_noticed(data_set):
     folder = data_set("mitdb")
     with pytest.raises(DataError, match="should have"):
         data.check_counts(data.DS1, [data.load_beats(folder, data.DS1[0])])
+
+
+def test_fetch_puts_a_set_into_the_cache_and_says_what_fails(tmp_path, monkeypatch):
+    import wfdb
+
+    monkeypatch.setenv("LEADWISE_DATA", str(tmp_path))
+    asked = []
+    monkeypatch.setattr(wfdb, "dl_database", lambda name, folder: asked.append((name, folder)))
+    assert data.fetch("ptbxl") == tmp_path / "ptbxl"
+    assert asked == [("ptb-xl", str(tmp_path / "ptbxl"))]
+
+    def offline(*_):
+        raise ConnectionError("no route to physionet.org")
+
+    monkeypatch.setattr(wfdb, "dl_database", offline)
+    with pytest.raises(DataError, match="could not fetch mitdb from PhysioNet: no route"):
+        data.fetch("mitdb")
