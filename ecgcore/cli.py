@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EcgError as error:
         print(f"ecgcore: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read the output has seen enough, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         print(f"ecgcore: {error.strerror or error}: {error.filename or 'output'}", file=sys.stderr)
         return 2

@@ -137,3 +137,10 @@ def test_as_a_process(demo):
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_closed_pipe_is_no_error(demo):
+    command = f"{sys.executable} -m ecgcore analyze {demo / 'demo-ectopy'} --json | head -c 10"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, check=False)  # noqa: S602 - our own words
+    assert done.stdout == '{"record": '[:10]
+    assert done.stderr == ""
