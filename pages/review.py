@@ -8,7 +8,7 @@ from ecgcore.figures import strip, trend, window
 from ecgcore.findings import Analysis
 from ecgcore.record import Record
 from ecgcore.store import Store
-from pages.ui import analysing, beats, controls, export, shell
+from pages.ui import analysing, beats, cards, controls, export, shell
 from pages.ui.text import duration, moment, of_patient, plain, table
 from pages.ui.view import View, clicked_s
 
@@ -127,6 +127,7 @@ def details(record: Record, analysis: Analysis, shown: window.Window, chosen: co
     with tabs[0]:
         rows = beats.beat_rows(analysis, shown)
         st.markdown(table(beats.BEAT_COLUMNS, rows) if rows else "No beat was found in this window.")
+        st.caption(cards.rule(analysis.beats.model))
     with tabs[1]:
         st.markdown(plain(beats.usable_text(analysis)))
         marks = beats.quality_rows(analysis)

@@ -188,10 +188,11 @@ def logits_of(net: nn.Module, record: Prepared, device: torch.device) -> Tensor:
 def _figures(name: str, scored: Scored, thresholds: dict[str, float], recipe: Recipe) -> list[Figure]:
     protocol = f"reference beats, both leads, {recipe.optimisation.folds} folds by patient, which chose epochs, calibration and thresholds"
     found = decide(scored.probabilities, AAMI_CLASSES, thresholds)
-    measured = {"expected calibration error": expected_calibration_error(scored)}
+    measured: dict[str, float] = {}
     for k in (S, V):
         measured[f"{AAMI_CLASSES[k]} F1, gross"] = 2 * ((found == k) & (scored.targets == k)).sum() / max(1, (found == k).sum() + (scored.targets == k).sum())
         measured[f"{AAMI_CLASSES[k]} F1, mean over patients, {PRIOR} right beats added to each"] = patient_f1(found == k, scored.targets == k, scored.patients)
+    measured["calibration error (ECE), gross"] = expected_calibration_error(scored)
     return [
         Figure(
             name=what, value=round(float(value), 4), spread=None, n=1, protocol=protocol,

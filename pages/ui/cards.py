@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from ecgcore.inference.beats import ORDER
 from ecgcore.inference.cards import Card, Figure, available
 from pages.ui.text import plain
 
@@ -47,6 +48,15 @@ def value(figure: Figure) -> str:
     if figure.value is None:
         return NOT_ESTABLISHED
     return f"**{figure.value:.4g}** ± {figure.spread:.2g}" if figure.spread is not None else f"**{figure.value:.4g}**"
+
+
+def rule(model: str) -> str:
+    """How a model's probabilities become a class, in a line; empty where its card is no longer there."""
+    card = next((card for card in known() if card.id == model), None)
+    if card is None:
+        return ""
+    asked = ", ".join(f"{name} from p({name}) = {card.thresholds[name]:g}" for name in ORDER if name in card.thresholds)
+    return f"By {plain(model)} a beat is called {plain(asked)} on, asked in this order, else N, whatever the greatest probability; the thresholds of S and V were chosen by F1 on unseen patients."
 
 
 def data_lines(card: Card) -> list[str]:

@@ -44,6 +44,12 @@ def test_beats_are_found_named_and_counted(opened, store):
     assert store.list()[0].latest.counts
 
 
+def test_how_a_probability_becomes_a_class_is_said(opened):
+    said = " ".join(caption.value for caption in opened.caption).replace("\\", "")
+    assert "a beat is called V from p(V) = " in said
+    assert "whatever the greatest probability" in said
+
+
 def test_what_casts_doubt_is_said(app, files, store):
     app.query_params["record"] = store.add(files("short", leads=("EEG",), duration_s=4)).id
     app.run().switch_page("pages/review.py").run()

@@ -26,7 +26,7 @@ def test_a_recipe_gives_a_model_that_works(tiny, tmp_path):
     assert inference.load("beats@7").card.id == "beats@7"
     found = analyze(make_demo("demo-12-lead"), model="beats@7")
     assert found.beats.model == "beats@7"
-    assert {"S F1, gross", "V F1, gross", "expected calibration error"} <= {figure.name for figure in card.figures}
+    assert {"S F1, gross", "V F1, gross", "calibration error (ECE), gross"} <= {figure.name for figure in card.figures}
     assert card.training.held_out == tiny.data.trained
     assert card.training.protocol.startswith("2 folds by patient chose")
 
