@@ -56,7 +56,8 @@ def rule(model: str) -> str:
     if card is None:
         return ""
     asked = ", ".join(f"{name} from p({name}) = {card.thresholds[name]:g}" for name in ORDER if name in card.thresholds)
-    return f"By {plain(model)} a beat is called {plain(asked)} on, asked in this order, else N, whatever the greatest probability; the thresholds of S and V were chosen by F1 on unseen patients."
+    how = "whatever the greatest probability; the thresholds of S and V were chosen by F1 on unseen patients."
+    return f"By {plain(model)} a beat is called {plain(asked)} on, asked in this order, else N, {how}"
 
 
 def data_lines(card: Card) -> list[str]:
