@@ -27,7 +27,7 @@ def show(card: Card) -> None:
         measured = cards.figure_tables(card)
         for part in measured:
             st.markdown(f"{part.how}\n\n{table(part.header, part.rows)}")
-            st.caption(f"`{part.command}`")
+            st.markdown(f"`{part.command}`")
         if not measured:
             st.markdown("Not established: nothing was measured.")
         limits, data = st.columns(2, gap="large")

@@ -29,6 +29,7 @@ RARE: Final = 50  # a class with fewer beats weighs no more than one with this m
 GREATEST_WEIGHT: Final = 20.0
 LIMITS: Final = (
     "Trained on two-lead ambulatory recordings of adults; never measured on children or on other leads than those of mitdb and svdb.",
+    "S is weak: many supraventricular ectopic beats are missed and many called so are none; see SVEB in the figures of DS2 before relying on a count of S.",
     "F and Q are not established: too few beats of either in the training data.",
     "Paced rhythm: not established; paced beats may be called V.",
     "Atrial fibrillation: irregular conducted beats may be called S.",
