@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from ecgcore.record import Record
 from ecgcore.signals import detection, features, filters, peaks, quality, resampling
 
 Progress = Callable[[float, str], None]
-Item = TypeVar("Item")
 FEW_BEATS: Final = 5
 LOW_FS_HZ: Final = 50.0
 DOUBTFUL: Final = 0.10  # share of the beats
@@ -34,18 +33,16 @@ def analyze(record: Record, leads: Iterable[str] | None = None, *, model: str = 
     tell, timing = progress or _silent, _Timing()
     chosen = record.select(ecg_leads(record.leads) if leads is None else leads)
     classifier = beat_models.load(model)
-    with timing("signal"):
-        signals = np.stack([_at_analysis_rate(record, lead) for lead in _each(chosen, tell, 0.0, 0.4, "reading leads")])
     with timing("detection"):
-        envelopes = [detection.envelope(signal) for signal in _each(signals, tell, 0.4, 0.5, "finding beats")]
-        coarse_s = detection.pick(detection.fuse(envelopes)) / detection.FS_HZ
-        samples = peaks.refine(partial(record.mv, chosen), record.n_samples, record.fs_hz, coarse_s, [e.background for e in envelopes])
+        clarities: list[detection.Clarity] = []
+        coarse = detection.pick(detection.fuse(_envelopes(record, chosen, clarities, tell)))
+        samples = peaks.refine(partial(record.mv, chosen), record.n_samples, record.fs_hz, coarse / detection.FS_HZ, np.stack([c.background_at(coarse) for c in clarities]))
     with timing("quality"):
         tell(0.5, "judging the signal")
-        judged = _quality(record, chosen, envelopes)
+        judged = _quality(record, chosen, clarities)
     with timing("classification"):
         tell(0.6, "classifying beats")
-        beats = _classified(classifier, record, chosen, signals, envelopes, samples, detection.NAME)
+        beats = _classified(classifier, record, chosen, clarities, samples, detection.NAME)
     tell(1.0, "done")
     return Analysis(Info.of(record), chosen, beats, rhythm=None, quality=judged, timing_s=timing.seconds, notes=_cautions(beats, judged, record.fs_hz))
 
@@ -54,24 +51,28 @@ def classify(record: Record, samples: NDArray[np.int64], leads: Iterable[str] | 
     """The class of beats whose R peaks (n_beats,) are given at the record's own rate, ascending. Errors as `analyze`."""
     chosen = record.select(ecg_leads(record.leads) if leads is None else leads)
     classifier = beat_models.load(model)
-    signals = np.stack([_at_analysis_rate(record, lead) for lead in chosen])
-    return _classified(classifier, record, chosen, signals, [detection.envelope(signal) for signal in signals], samples, "given")
+    clarities = [detection.envelope(_at_analysis_rate(record, lead)).clarity for lead in chosen]
+    return _classified(classifier, record, chosen, clarities, samples, "given")
+
+
+def _envelopes(record: Record, leads: tuple[str, ...], clarities: list[detection.Clarity], tell: Progress) -> Iterator[detection.LeadEnvelope]:
+    """The detector's view of each lead, one at a time: a day of several leads never stands in memory as floats. Their clarity is kept."""
+    for done, lead in enumerate(leads):
+        tell(0.5 * done / len(leads), f"finding beats in {lead}")
+        seen = detection.envelope(_at_analysis_rate(record, lead))
+        clarities.append(seen.clarity)
+        yield seen
+        del seen
 
 
 def _classified(
-    classifier: beat_models.BeatClassifier,
-    record: Record,
-    leads: tuple[str, ...],
-    signals: NDArray[np.float32],
-    envelopes: list[detection.LeadEnvelope],
-    samples: NDArray[np.int64],
-    detector: str,
+    classifier: beat_models.BeatClassifier, record: Record, leads: tuple[str, ...], clarities: list[detection.Clarity], samples: NDArray[np.int64], detector: str
 ) -> Beats:
-    """Beats from their positions and the signals at detection.FS_HZ."""
+    """Beats from their positions; the leads are read again, one at a time."""
     spec = classifier.card.input
-    filtered = filters.band_pass(signals, spec.band_hz, detection.FS_HZ)
-    trust = np.stack([envelope.trust(samples / record.fs_hz) for envelope in envelopes])
-    probabilities = classifier.probabilities(filtered, trust, samples, record.fs_hz)
+    filtered = (filters.band_pass(_at_analysis_rate(record, lead), spec.band_hz, detection.FS_HZ) for lead in leads)
+    at = (samples / record.fs_hz * detection.FS_HZ).astype(np.int64)
+    probabilities = classifier.probabilities(filtered, np.stack([clarity.trust(at) for clarity in clarities]), samples, record.fs_hz)
     labels = classifier.labels(probabilities)
     return Beats(samples, labels, labels, probabilities, classifier.card.id, leads, detector, classifier.card.classes)
 
@@ -104,27 +105,19 @@ def _one_lead(record: Record, lead: str, start: int, stop: int) -> NDArray[np.fl
     return np.asarray(record.mv((lead,), start, stop)[0])
 
 
-def _quality(record: Record, leads: tuple[str, ...], envelopes: list[detection.LeadEnvelope]) -> Quality:
+def _quality(record: Record, leads: tuple[str, ...], clarities: list[detection.Clarity]) -> Quality:
     """Marks of all leads; a window has one mark, and missing, flat and clipped come before noise."""
     n_windows = max(1, math.ceil(record.duration_s / quality.WINDOW_S))
     marks: list[QualityMark] = []
     usable = {}
-    for lead, envelope in zip(leads, envelopes, strict=True):
-        found = {mark.window: mark for mark in quality.noisy(envelope.background, detection.FS_HZ) if mark.window < n_windows}
+    for lead, clarity in zip(leads, clarities, strict=True):
+        found = {mark.window: mark for mark in quality.noisy(clarity.background_at(np.arange(clarity.present.size)), detection.FS_HZ) if mark.window < n_windows}
         found |= {mark.window: mark for mark in quality.broken(partial(_one_lead, record, lead), record.n_samples, record.fs_hz)}
         for window, mark in sorted(found.items()):
             start_s = window * quality.WINDOW_S
             marks.append(QualityMark(lead, start_s, min(start_s + quality.WINDOW_S, record.duration_s), mark.kind, mark.reason))
         usable[lead] = 1 - len(found) / n_windows
     return Quality(quality.WINDOW_S, usable, tuple(marks))
-
-
-def _each(items: Iterable[Item], tell: Progress, start: float, stop: float, what: str) -> Iterator[Item]:
-    """The items one by one, telling how far along the flow is."""
-    items = list(items)
-    for done, item in enumerate(items):
-        tell(start + (stop - start) * done / len(items), what)
-        yield item
 
 
 class _Timing:

@@ -1,6 +1,6 @@
 """The beat classifier at work: signals and R peaks → probabilities."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,10 +27,10 @@ class BeatClassifier:
     card: Card
     session: Any
 
-    def probabilities(self, leads: NDArray[np.float32], weights: NDArray[np.float32], samples: NDArray[np.int64], fs_hz: float) -> NDArray[np.float32]:
+    def probabilities(self, leads: Iterable[NDArray[np.float32]], weights: NDArray[np.float32], samples: NDArray[np.int64], fs_hz: float) -> NDArray[np.float32]:
         """Probabilities (n_beats, n_classes): those of each lead alone, averaged by weight.
 
-        leads    (n_leads, n) in mV at card.input.fs_hz, filtered to card.input.band_hz, without NaN
+        leads    one (n,) a lead, taken one by one, in mV at card.input.fs_hz, filtered to card.input.band_hz, without NaN
         weights  (n_leads, n_beats) how far each lead is to be trusted at each beat; all zero counts as all equal
         samples  (n_beats,) R peaks at the record's own rate fs_hz
         """

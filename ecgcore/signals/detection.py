@@ -48,25 +48,39 @@ class Settings:
 DEFAULT: Final = Settings()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Clarity:
+    """How well one lead shows its beats: what is kept of it once its envelope is fused.
+
+    background  (n_windows,) height between the beats, by window of Settings.background_s; the lower the clearer
+    present     (n,) at FS_HZ, whether there is a signal that could hold beats
+    """
+
+    background: NDArray[np.float32]
+    present: NDArray[np.bool_]
+
+    def background_at(self, at: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Background at samples (k,) at FS_HZ, by straight lines between the middles of the windows."""
+        return _between(self.background, DEFAULT.background_s, self.present.size, at)
+
+    def trust(self, at: NDArray[np.int64]) -> NDArray[np.float32]:
+        """How far the lead is to be trusted at samples (k,) at FS_HZ: the quieter between its beats, the more; 0 where it is flat."""
+        at = np.clip(at, 0, self.present.size - 1)
+        return np.asarray(self.present[at] / (DEFAULT.background_offset + self.background_at(at)), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
 class LeadEnvelope:
     """One lead as the detector sees it, at FS_HZ.
 
-    height      (n,) slope envelope; 1 is the usual beat of that time
-    background  (n,) height between the beats, the lower the clearer
-    sharpness   (n,) slope of its peaks above 35 Hz over that in the band: 0.1 to 0.4 for a QRS, above 1 for spikes
-    present     (n,) whether there is a signal that could hold beats
+    height     (n,) slope envelope; 1 is the usual beat of that time
+    sharpness  (n_windows,) slope of its peaks above 35 Hz over that in the band, by window of Settings.level_window_s:
+               0.1 to 0.4 for a QRS, above 1 for spikes
     """
 
     height: NDArray[np.float32]
-    background: NDArray[np.float32]
     sharpness: NDArray[np.float32]
-    present: NDArray[np.bool_]
-
-    def trust(self, at_s: NDArray[np.float64]) -> NDArray[np.float32]:
-        """How far the lead is to be trusted at times in s: the quieter between its beats, the more; 0 where it is flat."""
-        at = np.clip((at_s * FS_HZ).astype(np.int64), 0, self.present.size - 1)
-        return np.asarray(self.present[at] / (DEFAULT.background_offset + self.background[at]), np.float32)
+    clarity: Clarity
 
 
 def envelope(x: NDArray[np.float32], settings: Settings = DEFAULT) -> LeadEnvelope:
@@ -74,19 +88,19 @@ def envelope(x: NDArray[np.float32], settings: Settings = DEFAULT) -> LeadEnvelo
     from scipy.ndimage import maximum_filter1d, median_filter
 
     if x.size < 2:
-        return LeadEnvelope(np.zeros(x.size, np.float32), np.ones(x.size, np.float32), np.zeros(x.size, np.float32), np.zeros(x.size, bool))
+        return LeadEnvelope(np.zeros(x.size, np.float32), np.zeros(1, np.float32), Clarity(np.ones(1, np.float32), np.zeros(x.size, bool)))
     window_s, floor = settings.level_window_s, settings.floor_mv_per_s
     energy = _slope(x, settings, settings.band_hz, "bandpass")
     level = median_filter(_by_window(energy, window_s, 1.0), settings.level_windows, mode="nearest")
     sharp = median_filter(_by_window(_slope(x, settings, settings.sharp_above_hz, "highpass"), window_s, 1.0), settings.level_windows, mode="nearest")
-    usual = _spread(level, window_s, x.size)
+    usual = _between(level, window_s, x.size, np.arange(x.size))
     height = np.minimum(energy / np.maximum(usual, floor), settings.ceiling).astype(np.float32)
     background = median_filter(_by_window(height, settings.background_s, 0.5), 3, mode="nearest")
     # A stretch without any signal is not quiet: it counts as no quieter than its surroundings.
     quiet = np.maximum(background, median_filter(background, settings.level_windows, mode="nearest"))
     least = np.maximum(settings.present_share * usual, floor)
     present = (usual > floor) & (maximum_filter1d(energy, round(settings.present_window_s * FS_HZ)) > least)
-    return LeadEnvelope(height, _spread(quiet, settings.background_s, x.size), _spread(sharp / np.maximum(level, floor), window_s, x.size), present)
+    return LeadEnvelope(height, (sharp / np.maximum(level, floor)).astype(np.float32), Clarity(quiet, present))
 
 
 def _slope(x: NDArray[np.float32], settings: Settings, cut_hz: float | tuple[float, float], kind: Literal["bandpass", "highpass"]) -> NDArray[np.float32]:
@@ -101,15 +115,26 @@ def _slope(x: NDArray[np.float32], settings: Settings, cut_hz: float | tuple[flo
 
 
 def fuse(envelopes: Iterable[LeadEnvelope], settings: Settings = DEFAULT) -> NDArray[np.float32]:
-    """One envelope (n,) from those of all leads: their mean, weighted by how quiet each is between its beats, less where it is too sharp for a QRS."""
+    """One envelope (n,) from those of all leads: their mean, weighted by how quiet each is between its beats, less where it is too sharp for a QRS.
+
+    Envelopes are taken one by one, so that a generator never has two leads in memory.
+    """
     total, weights = np.zeros(1, np.float32), np.zeros(1, np.float32)
     for lead in envelopes:
-        clear = (settings.background_offset + lead.background) ** -settings.background_power
-        smooth = 1 / (1 + (lead.sharpness / settings.sharpness) ** settings.sharpness_power)
-        weight = (lead.present * clear * smooth).astype(np.float32)
+        weight = _weight(lead, settings)
         total = total + weight * lead.height
         weights = weights + weight
+        del lead, weight  # a day of each: gone before the next lead comes
     return np.divide(total, weights, out=np.zeros_like(total), where=weights > 0)
+
+
+def _weight(lead: LeadEnvelope, settings: Settings) -> NDArray[np.float32]:
+    """What a lead has to say, (n,): much where it is quiet between its beats, little where it is too sharp for a QRS, nothing where it is flat."""
+    everywhere = np.arange(lead.height.size)
+    clear = (settings.background_offset + lead.clarity.background_at(everywhere)) ** -settings.background_power
+    sharpness = _between(lead.sharpness, settings.level_window_s, lead.height.size, everywhere)
+    smooth = 1 / (1 + (sharpness / settings.sharpness) ** settings.sharpness_power)
+    return (lead.clarity.present * clear * smooth).astype(np.float32)
 
 
 def pick(height: NDArray[np.float32], settings: Settings = DEFAULT) -> NDArray[np.int64]:
@@ -182,7 +207,7 @@ def _by_window(x: NDArray[np.float32], window_s: float, quantile: float) -> NDAr
     return whole.max(axis=1) if quantile == 1.0 else np.quantile(whole, quantile, axis=1).astype(np.float32)
 
 
-def _spread(values: NDArray[np.floating[Any]], window_s: float, n: int) -> NDArray[np.float32]:
-    """Values of windows, (n,) by straight lines between the middles of the windows."""
+def _between(values: NDArray[np.floating[Any]], window_s: float, n: int, at: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Values of windows of n samples, at samples (k,), by straight lines between the middles of the windows."""
     middles = (np.arange(values.size) + 0.5) * min(int(window_s * FS_HZ), n)
-    return np.asarray(np.interp(np.arange(n), middles, values), np.float32)
+    return np.asarray(np.interp(at, middles, values), np.float32)

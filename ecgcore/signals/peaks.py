@@ -1,26 +1,23 @@
 """From coarse beat positions to the R peak in the record's own samples."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgcore.signals.detection import FS_HZ
-
 REACH_S: Final = 0.10  # the peak lies within this of the coarse position
 BASELINE_S: Final = 0.25  # around it, for the median taken off
+QUIETEST: Final = 0.05  # no lead counts as quieter than this
 BLOCK_S: Final = 120.0
 
 
-def refine(
-    read: Callable[[int, int], NDArray[np.float32]], n_samples: int, fs_hz: float, coarse_s: NDArray[np.float64], backgrounds: Sequence[NDArray[np.float32]]
-) -> NDArray[np.int64]:
+def refine(read: Callable[[int, int], NDArray[np.float32]], n_samples: int, fs_hz: float, coarse_s: NDArray[np.float64], backgrounds: NDArray[np.float32]) -> NDArray[np.int64]:
     """R peaks (n_beats,) at the record's own rate, strictly ascending.
 
     read(start, stop)  (n_leads, n) in mV, NaN where missing
     coarse_s           (n_beats,) positions in s, good to ±0.1 s
-    backgrounds        one (n,) a lead at detection.FS_HZ: how noisy the lead is; a noisy lead has less say
+    backgrounds        (n_leads, n_beats) how noisy each lead is at each beat; a noisy lead has less say
 
     The peak is where the leads are farthest from their median, summed over leads by range and quietness.
     """
@@ -32,8 +29,7 @@ def refine(
         left, right = max(0, int(centres[0]) - half), min(n_samples, int(centres[-1]) + half + 1)
         block = read(left, right)
         index = np.clip(centres[:, None] + np.arange(-half, half + 1), left, right - 1) - left
-        at = np.clip((coarse_s[chosen] * FS_HZ).astype(np.int64), 0, backgrounds[0].size - 1)
-        height = sum(_height(lead[index]) / (0.05 + background[at])[:, None] for lead, background in zip(block, backgrounds, strict=True))
+        height = sum(_height(lead[index]) / (QUIETEST + background[chosen])[:, None] for lead, background in zip(block, backgrounds, strict=True))
         out[chosen] = centres + np.asarray(height)[:, half - reach : half + reach + 1].argmax(axis=1) - reach
     return _ascending(np.clip(out, 0, n_samples - 1))
 

@@ -69,7 +69,7 @@ def judge(mv: NDArray[np.float32], fs_hz: float, rails_mv: tuple[float, float]) 
 def noisy(background: NDArray[np.float32], fs_hz: float) -> tuple[Mark, ...]:
     """Windows in which the slope envelope between the beats is too near that of the beats themselves.
 
-    `background` is `LeadEnvelope.background` (n,) at fs_hz.
+    `background` (n,) at fs_hz, as `detection.Clarity.background_at` gives it.
     """
     width = round(WINDOW_S * fs_hz)
     marks = []

@@ -149,4 +149,4 @@ class Shuffled(Sampler[int]):
 
 
 def _at_rate(mv: NDArray[np.float32], fs_hz: float, spec: Input) -> NDArray[np.float32]:
-    return band_pass(np.stack([resample(filled(lead), fs_hz, spec.fs_hz) for lead in mv]), spec.band_hz, spec.fs_hz)
+    return np.stack([band_pass(resample(filled(lead), fs_hz, spec.fs_hz), spec.band_hz, spec.fs_hz) for lead in mv])

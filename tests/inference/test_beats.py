@@ -15,7 +15,7 @@ def scene():
     """Classifier, leads (2, n) at its rate and the beats of the demo record."""
     record = make_demo("demo-ectopy")
     classifier = beats.load("beats")
-    leads = filters.band_pass(resample(record.mv(), record.fs_hz, FS_HZ), classifier.card.input.band_hz, FS_HZ)
+    leads = np.stack([filters.band_pass(lead, classifier.card.input.band_hz, FS_HZ) for lead in resample(record.mv(), record.fs_hz, FS_HZ)])
     return classifier, leads, record.annotation("atr").samples, record.fs_hz
 
 

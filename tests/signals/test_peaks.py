@@ -13,12 +13,12 @@ def signal(fs_hz, leads=("II",)):
     return synthesise([(float(at), "N") for at in TRUTH_S], 301, leads, fs_hz, noise_mv=0.005, seed=1).astype(np.float32)
 
 
-def quiet(count=1):
-    return [np.full(301 * 128, 0.05, np.float32)] * count
+def quiet(leads, beats):
+    return np.full((leads, beats), 0.05, np.float32)
 
 
 def refined(mv, fs_hz, coarse_s=TRUTH_S, backgrounds=None):
-    return refine(lambda start, stop: mv[:, start:stop], mv.shape[1], fs_hz, coarse_s, backgrounds or quiet(len(mv)))
+    return refine(lambda start, stop: mv[:, start:stop], mv.shape[1], fs_hz, coarse_s, quiet(len(mv), coarse_s.size) if backgrounds is None else backgrounds)
 
 
 @pytest.mark.parametrize("fs_hz", [128.0, 250.0, 360.0, 1000.0])
@@ -37,7 +37,8 @@ def test_a_noisy_or_missing_lead_has_little_say():
     mv = signal(250.0, ("II", "V5"))
     mv[1] = np.random.default_rng(2).normal(size=mv.shape[1])
     mv[1, 10_000:20_000] = np.nan
-    noisy = [quiet()[0], np.full(301 * 128, 2.0, np.float32)]
+    noisy = quiet(2, TRUTH_S.size)
+    noisy[1] = 2.0
     assert np.abs(refined(mv, 250.0, backgrounds=noisy) / 250.0 - TRUTH_S).max() <= 0.012
 
 
