@@ -62,7 +62,7 @@ def _envelopes(record: Record, leads: tuple[str, ...], clarities: list[detection
         seen = detection.envelope(_at_analysis_rate(record, lead))
         clarities.append(seen.clarity)
         yield seen
-        del seen
+        del seen  # before the next is made
 
 
 def _classified(

@@ -89,9 +89,13 @@ def evaluate(
 
 
 def _command(ids: list[str], folder: Path, records: str, leads: str | None, reference_beats: bool) -> str:
-    """The command line that gives these figures again."""
-    parts = ["python -m ecgcore evaluate", ",".join(ids), f"--data .data/{folder.name}", f"--records {records}"]
-    return " ".join([*parts, *([f"--leads {leads}"] if leads else []), *(["--reference-beats"] if reference_beats else [])])
+    """The command lines that give these figures again; of several models the others are first trained with the seeds on their cards."""
+    from ecgcore.inference import cards
+
+    seeds = [(cards.read_card(cards.find(model)).name, cards.read_card(cards.find(model)).training.seed) for model in ids[1:]]
+    options = [*([f"--leads {leads}"] if leads else []), *(["--reference-beats"] if reference_beats else [])]
+    evaluate = " ".join(["python -m ecgcore evaluate", ",".join(ids), f"--data .data/{folder.name}", f"--records {records}", *options])
+    return " && ".join([*(f"python -m ecgcore train {name} --seed {seed}" for name, seed in seeds), evaluate])
 
 
 def _onto_card(model: str, figures: "tuple[Figure, ...]") -> None:

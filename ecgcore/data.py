@@ -3,7 +3,7 @@
 A split is by patient. DS2 is for the final figure only.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -72,15 +72,16 @@ def load_beats(folder: Path, name: str) -> LabelledBeats:
     return LabelledBeats(record, reference.samples[beats], tuple(AAMI_OF_MIT[code] for code in codes), codes)
 
 
-def check_counts(names: Iterable[str], records: Iterable[LabelledBeats]) -> None:
-    """Compare the beats of a whole split with its published counts. Raises DataError where they differ."""
-    expected = COUNTS.get(tuple(names))
-    if expected is None:
-        return
-    labels = [label for beats in records for label in beats.labels]
-    found = {name: labels.count(name) for name in AAMI_CLASSES}
-    if found != expected:
-        raise DataError(f"the split should have {expected}, these files have {found}")
+def load_all(folder: Path, names: Iterable[str]) -> Iterator[LabelledBeats]:
+    """Records with their reference beats, one at a time. Raises DataError at the end of DS1 or DS2 when their beats are not those published."""
+    names, counts = tuple(names), dict.fromkeys(AAMI_CLASSES, 0)
+    for name in names:
+        labelled = load_beats(folder, name)
+        for label in AAMI_CLASSES:
+            counts[label] += labelled.labels.count(label)
+        yield labelled
+    if names in COUNTS and counts != COUNTS[names]:
+        raise DataError(f"these records should hold the beats {COUNTS[names]}, those in {folder} hold {counts}")
 
 
 def fetch(name: str) -> Path:

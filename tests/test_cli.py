@@ -103,7 +103,9 @@ def test_evaluate_writes_onto_a_card_what_its_command_gives_again(demo, tmp_path
     added = cards.read_card(cards.find("beats@9")).figures[len(before) :]
     assert len(added) == 18
     assert {figure.n for figure in added} == {2}
-    assert all("--records demo-ectopy" in figure.command for figure in added)
+    assert {figure.command for figure in added} == {
+        f"python -m ecgcore train beats --seed 1 && python -m ecgcore evaluate beats@9,{cards.read_card(cards.find('beats')).id} --data .data/{demo.name} --records demo-ectopy"
+    }
     assert next(figure.value for figure in added if figure.name == "QRS F1, gross") == 1.0
 
 

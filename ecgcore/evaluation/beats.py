@@ -71,26 +71,25 @@ class ReferenceEvaluation:
 def evaluate_raw(model: str, folder: Path, records: Iterable[str], leads: str | None = None, tell: Told | None = None) -> RawEvaluation:
     """Analyse each record and compare its beats with the reference. `leads`: None for all, "first", or names with commas."""
     parts = {}
-    for name in records:
-        labelled = data.load_beats(folder, name)
+    for labelled in data.load_all(folder, records):
         record = labelled.record
         found = analyze(record, _leads(record.leads, leads), model=model).beats
         test = Annotation.of("leadwise", found.samples, found.labels)
-        parts[name] = compare_beats(record.annotation("atr"), test, record.fs_hz, classes=AAMI_OF_MIT)
+        parts[record.name] = compare_beats(record.annotation("atr"), test, record.fs_hz, classes=AAMI_OF_MIT)
         if tell:
-            tell(f"{name}: {len(found)} beats")
+            tell(f"{record.name}: {len(found)} beats")
     return RawEvaluation(model, leads or "all", parts)
 
 
 def evaluate_reference(model: str, folder: Path, records: Iterable[str], leads: str | None = None, tell: Told | None = None) -> ReferenceEvaluation:
     """Classify the reference beats of each record."""
     parts = {}
-    for name in records:
-        labelled = data.load_beats(folder, name)
-        found = classify(labelled.record, labelled.samples, _leads(labelled.record.leads, leads), model=model)
-        parts[name] = confusion(labelled.labels, found.labels, AAMI_CLASSES)
+    for labelled in data.load_all(folder, records):
+        record = labelled.record
+        found = classify(record, labelled.samples, _leads(record.leads, leads), model=model)
+        parts[record.name] = confusion(labelled.labels, found.labels, AAMI_CLASSES)
         if tell:
-            tell(f"{name}: {len(found)} beats")
+            tell(f"{record.name}: {len(found)} beats")
     return ReferenceEvaluation(model, leads or "all", parts)
 
 

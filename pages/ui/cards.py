@@ -31,7 +31,7 @@ def figure_tables(card: Card) -> list[FigureTable]:
     for figure in card.figures:
         if figure.protocol.strip():
             groups.setdefault((figure.command, figure.split, figure.protocol, figure.n), []).append(figure)
-    return [_table(*key, figures) for key, figures in sorted(groups.items(), key=lambda item: " train " in item[0][0])]
+    return [_table(*key, figures) for key, figures in sorted(groups.items(), key=lambda item: " evaluate " not in item[0][0])]
 
 
 def _table(command: str, split: str, protocol: str, n: int, figures: list[Figure]) -> FigureTable:

@@ -11,9 +11,9 @@ CARD = Card(
     training=TrainingData(trained={"mitdb": ("101", "106")}, held_out={}, left_out={"mitdb": ("102",)}, protocol="two folds", augmentation="none", seed=1),
     figures=(
         Figure(name="V F1, gross", value=0.9, spread=None, n=1, protocol="folds", split="DS1", command="python -m ecgcore train made"),
-        Figure(name="VEB F1, gross", value=0.93, spread=0.004, n=3, protocol="EC57", split="DS2", command="evaluate made"),
-        Figure(name="VEB F1, average", value=0.9, spread=0.01, n=3, protocol="EC57", split="DS2", command="evaluate made"),
-        Figure(name="SVEB F1, gross", value=None, spread=None, n=3, protocol="EC57", split="DS2", command="evaluate made"),
+        Figure(name="VEB F1, gross", value=0.93, spread=0.004, n=3, protocol="EC57", split="DS2", command="python -m ecgcore evaluate made"),
+        Figure(name="VEB F1, average", value=0.9, spread=0.01, n=3, protocol="EC57", split="DS2", command="python -m ecgcore evaluate made"),
+        Figure(name="SVEB F1, gross", value=None, spread=None, n=3, protocol="EC57", split="DS2", command="python -m ecgcore evaluate made"),
         Figure(name="boast", value=0.99, spread=None, n=1, protocol=" ", split="", command=""),
     ),
     sha256="a" * 64,
@@ -27,7 +27,7 @@ CARD = Card(
 
 def test_figures_stand_with_how_they_were_measured_and_tests_come_first():
     test, choice = cards.figure_tables(CARD)
-    assert (test.command, choice.command) == ("evaluate made", "python -m ecgcore train made")
+    assert (test.command, choice.command) == ("python -m ecgcore evaluate made", "python -m ecgcore train made")
     assert test.how == "**DS2** · EC57 · mean ± standard deviation of 3 runs"
     assert choice.how.endswith("one run")
 
