@@ -1,6 +1,7 @@
 """Band-pass and notch filters without phase shift, named as they stand on screen."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -43,21 +44,14 @@ def apply(name: str, mv: NDArray[np.float32], fs_hz: float, notch_hz: float | No
     Missing samples (NaN) are bridged for the filter and missing again in the result.
     A cut-off that the sampling rate cannot carry is left out, as `effective` says. Raises InputError for an unknown name.
     """
-    from scipy.signal import butter, iirnotch, sosfiltfilt, tf2sos
+    from scipy.signal import sosfiltfilt
 
     low, high, notch = _cut_offs(name, fs_hz, notch_hz)
-    sections = []
-    if low:
-        sections.append(butter(ORDER, low, "highpass", fs=fs_hz, output="sos"))
-    if high:
-        sections.append(butter(ORDER, high, "lowpass", fs=fs_hz, output="sos"))
-    if notch:
-        sections.append(tf2sos(*iirnotch(notch, NOTCH_Q, fs=fs_hz)))
-    if not sections or mv.shape[-1] < 2:
+    if not (low or high or notch) or mv.shape[-1] < 2:
         return mv
     pad = min(mv.shape[-1] - 1, round(3 * fs_hz / (low or 1.0)))
     bridged = np.stack([filled(row) for row in mv])
-    out = sosfiltfilt(np.concatenate(sections), bridged.astype(np.float64), axis=-1, padlen=pad)
+    out = sosfiltfilt(_sections(low, high, notch, fs_hz), bridged.astype(np.float64), axis=-1, padlen=pad)
     return np.where(np.isnan(mv), np.float32(np.nan), out.astype(np.float32))
 
 
@@ -81,6 +75,21 @@ def effective(name: str, fs_hz: float, notch_hz: float | None = None) -> str:
     else:
         band = "unfiltered"
     return f"{band}, notch {notch:g} Hz" if notch else band
+
+
+@lru_cache(maxsize=64)  # designing takes half as long as filtering a minute
+def _sections(low_hz: float | None, high_hz: float | None, notch_hz: float | None, fs_hz: float) -> NDArray[np.float64]:
+    """Second-order sections (n_sections, 6) of at least one cut-off; shared by all who ask, not to be changed."""
+    from scipy.signal import butter, iirnotch, tf2sos
+
+    sections = []
+    if low_hz:
+        sections.append(butter(ORDER, low_hz, "highpass", fs=fs_hz, output="sos"))
+    if high_hz:
+        sections.append(butter(ORDER, high_hz, "lowpass", fs=fs_hz, output="sos"))
+    if notch_hz:
+        sections.append(tf2sos(*iirnotch(notch_hz, NOTCH_Q, fs=fs_hz)))
+    return np.concatenate(sections)
 
 
 def _cut_offs(name: str, fs_hz: float, notch_hz: float | None) -> tuple[float | None, float | None, float | None]:

@@ -1,4 +1,4 @@
-"""Decoded samples on disk, as a memory map, so that a day-long record opens at once. May be deleted at any time."""
+"""Decoded samples and their pyramid on disk, as memory maps, so that a day-long record opens at once. May be deleted at any time."""
 
 import json
 import shutil
@@ -10,21 +10,27 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgcore.errors import FormatError
 from ecgcore.record import Annotation, Patient, Record, Source
+from ecgcore.signals import pyramid
+from ecgcore.signals.pyramid import Pyramid
 from ecgcore.store.blobs import STALE_S
 
 # Raised by one whenever what is written here changes its meaning; older caches are then rebuilt.
-VERSION: Final = 1
+VERSION: Final = 2
 _SAMPLES: Final = "samples.npy"
 _HEADER: Final = "record.json"
+_PYRAMID: Final = "pyramid.npy"
+_SCALES: Final = "pyramid.json"  # apart from the record's header, which names every beat: a tile needs none of them
+_UNUSABLE: Final = (FileNotFoundError, EOFError, KeyError, TypeError, ValueError, FormatError)
 
 Stamps = dict[str, tuple[int, int]]
 
 
 def write(folder: Path, record: Record, stamps: Stamps) -> None:
-    """Write a record's samples and header. `stamps` are of the blobs it was decoded from.
+    """Write a record's samples, pyramid and header. `stamps` are of the blobs it was decoded from.
 
     Written beside its place and renamed into it; where another process came first, its cache stays.
     """
@@ -32,6 +38,7 @@ def write(folder: Path, record: Record, stamps: Stamps) -> None:
     try:
         partial.mkdir(parents=True)
         _write_samples(partial / _SAMPLES, record)
+        _write_pyramid(partial, record, stamps)
         (partial / _HEADER).write_text(json.dumps(_header(record, stamps)), encoding="utf-8")
         try:
             partial.rename(folder)
@@ -45,13 +52,31 @@ def write(folder: Path, record: Record, stamps: Stamps) -> None:
 def read(folder: Path, stamps: Stamps) -> Record | None:
     """The record with its samples mapped, not loaded; None where the cache is absent, broken, old or of other blobs."""
     try:
-        header = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
-        if header["version"] != VERSION or header["blobs"] != {digest: list(stamp) for digest, stamp in stamps.items()}:
+        if read_pyramid(folder, stamps) is None or (header := _current(folder / _HEADER, stamps)) is None:
             return None
         samples = np.load(folder / _SAMPLES, mmap_mode="r", allow_pickle=False)
         return _record(header, samples)
-    except (FileNotFoundError, EOFError, KeyError, TypeError, ValueError, FormatError):
+    except _UNUSABLE:
         return None
+
+
+def read_pyramid(folder: Path, stamps: Stamps) -> Pyramid | None:
+    """The record's pyramid, mapped, without the record; None where `read` gives none for the pyramid's sake."""
+    try:
+        if (scales := _current(folder / _SCALES, stamps)) is None:
+            return None
+        values = np.load(folder / _PYRAMID, mmap_mode="r", allow_pickle=False)
+        leads, n_samples = tuple(scales["leads"]), int(scales["n_samples"])
+        if values.dtype != np.int16 or values.shape != pyramid.shape(len(leads), n_samples):
+            return None
+        return Pyramid(leads, n_samples, values, tuple(map(float, scales["step_mv"])), tuple(map(float, scales["offset_mv"])))
+    except _UNUSABLE:
+        return None
+
+
+def build_pyramid(record: Record, out: NDArray[np.int16] | None = None) -> Pyramid:
+    """The pyramid of a record; in memory, unless `out` is elsewhere."""
+    return pyramid.build(record.adc, record.gain, record.baseline, record.leads, record.mv, out)
 
 
 def remove(folder: Path) -> None:
@@ -78,6 +103,22 @@ def _write_samples(path: Path, record: Record) -> None:
     for row, samples in enumerate(record.adc):  # lead by lead: no second copy of a day in memory
         target[row] = samples
     target.flush()
+
+
+def _write_pyramid(folder: Path, record: Record, stamps: Stamps) -> None:
+    shape = pyramid.shape(len(pyramid.kept_leads(record.leads)), record.n_samples)
+    target = np.lib.format.open_memmap(folder / _PYRAMID, "w+", np.int16, shape)
+    made = build_pyramid(record, target)
+    target.flush()
+    scales = {"leads": made.leads, "n_samples": made.n_samples, "step_mv": made.step_mv, "offset_mv": made.offset_mv}
+    (folder / _SCALES).write_text(json.dumps({"version": VERSION, "blobs": stamps, **scales}), encoding="utf-8")
+
+
+def _current(path: Path, stamps: Stamps) -> dict[str, Any] | None:
+    """A header; None where it is of another version or of other blobs."""
+    header: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    is_current = header["version"] == VERSION and header["blobs"] == {digest: list(stamp) for digest, stamp in stamps.items()}
+    return header if is_current else None
 
 
 def _header(record: Record, stamps: Stamps) -> dict[str, Any]:

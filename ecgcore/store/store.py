@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,7 @@ from ecgcore.errors import StoreError
 from ecgcore.findings import Analysis
 from ecgcore.readers.sources import Facts
 from ecgcore.record import Record
+from ecgcore.signals.pyramid import Pyramid
 from ecgcore.store import cache, database
 from ecgcore.store.blobs import Blobs, sha256, sha256_of_files
 from ecgcore.store.tables import AnalysisRow, FileRow, RecordRow
@@ -85,7 +86,7 @@ class Store:
         if database_url is None:
             database_url = settings.database_url() if home is None else f"sqlite:///{home / 'leadwise.db'}"
         self._home = settings.home() if home is None else home
-        with _as_store_errors():
+        with database.as_store_errors():
             self._home.mkdir(parents=True, exist_ok=True, mode=0o700)  # recordings are nobody else's business
             self._blobs = Blobs(self._home / "blobs")
             self._cache = self._home / "cache"
@@ -93,6 +94,11 @@ class Store:
             self._engine = database.connect(database_url)
             database.migrate(self._engine)
             self._sweep()
+
+    @property
+    def engine(self) -> Engine:
+        """The database, for what else is kept in it."""
+        return self._engine
 
     def close(self) -> None:
         """Let go of the database."""
@@ -108,7 +114,7 @@ class Store:
             return there
         record = _read(files, facts)
         row = _record_row(record, files, facts, owner)
-        with _as_store_errors():
+        with database.as_store_errors():
             self._keep(row, record, files)
         found = self.find(files, facts)
         if found is None:
@@ -160,7 +166,7 @@ class Store:
         Raises StoreError for an unknown id and for a missing or damaged upload.
         """
         stored = self.get(record_id)
-        with _as_store_errors():
+        with database.as_store_errors():
             stamps = self._stamps(file.sha256 for file in stored.files)
             folder = self._cache / record_id
             if (record := cache.read(folder, stamps)) is not None:
@@ -170,14 +176,25 @@ class Store:
             cache.write(folder, record, stamps)
             return cache.read(folder, stamps) or record
 
+    def pyramid(self, record_id: str) -> Pyramid:
+        """The min/max pyramid of a stored recording, mapped from the disk; made anew where the cache is gone. Raises StoreError as `open` does."""
+        stored = self.get(record_id)
+        with database.as_store_errors():
+            stamps = self._stamps(file.sha256 for file in stored.files)
+            folder = self._cache / record_id
+            if (there := cache.read_pyramid(folder, stamps)) is not None:
+                return there
+            record = self.open(record_id)
+            return cache.read_pyramid(folder, stamps) or cache.build_pyramid(record)
+
     def files(self, record_id: str) -> dict[str, bytes]:
         """The files of a record as they were uploaded, verified. Raises StoreError."""
-        with _as_store_errors():
+        with database.as_store_errors():
             return {file.name: self._blobs.read(file.sha256) for file in self.get(record_id).files}
 
     def delete(self, record_id: str) -> None:
         """Remove a record, its analyses, its cache, and those of its files that no other record uses. Raises StoreError."""
-        with _as_store_errors():
+        with database.as_store_errors():
             with self._writing() as session:
                 row = _row(session, record_id)
                 digests = {file.sha256 for file in row.files}
@@ -199,7 +216,7 @@ class Store:
             counts=analysis.beats.counts,
             body=analysis.to_json(),
         )
-        with _as_store_errors():
+        with database.as_store_errors():
             try:
                 with self._writing() as session:
                     _row(session, record_id)
@@ -255,24 +272,14 @@ class Store:
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:
-        with _as_store_errors(), Session(self._engine) as session:
+        with database.read(self._engine) as session:
             yield session
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:
         with Session(database.writing(self._engine), expire_on_commit=False) as session, session.begin():
+            database.lock_files(session)
             yield session
-
-
-@contextmanager
-def _as_store_errors() -> Iterator[None]:
-    """What the disk or the database refuses is said in one line."""
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"the store's folder cannot be used: {error.strerror or error} ({error.filename or 'no file named'})") from error
-    except DBAPIError as error:
-        raise StoreError(f"the database cannot be used: {database.one_line(error)}") from error
 
 
 def _read(files: Mapping[str, bytes], facts: Facts) -> Record:
