@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ecgcore.readers import read
     from ecgcore.record import Annotation, Patient, Record, Source
 
+__version__ = "0.2.0"
+
 __all__ = [
     "Analysis",
     "Annotation",

@@ -78,6 +78,10 @@ def test_the_public_names_are_sorted_and_there():
     assert all(callable(getattr(ecgcore, public)) for public in ecgcore.__all__)
 
 
+def test_the_version_stands_once():
+    assert f'version = "{ecgcore.__version__}"' in (ROOT / "pyproject.toml").read_text().splitlines()
+
+
 ANALYSES = "assert len(ecgcore.analyze(ecgcore.make_demo('demo-12-lead')).beats) == 11"
 READS = "assert ecgcore.read({demo!r}).n_samples == 5000"
 WRITES = "assert ecgcore.convert(ecgcore.make_demo('demo-12-lead'), {out!r})"

@@ -2,6 +2,7 @@ import errno
 import subprocess
 import sys
 import textwrap
+import threading
 from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -9,23 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgcore import findings
 from ecgcore.errors import EcgError, FormatError, MissingFactError, StoreError
-from ecgcore.record import Annotation, Record
+from ecgcore.record import Annotation
 from ecgcore.settings import ROOT
 from ecgcore.store import Facts, Store, blobs, cache
+
+CSV = "".join(f"{i % 7 / 10}\n" for i in range(400)).encode()
 
 
 def kept(home: Path) -> list[str]:
     """Names of the files in the store's blob and cache folders."""
     return sorted(path.name for part in ("blobs", "cache") for path in (home / part).rglob("*") if path.is_file())
-
-
-def analysis_of(record: Record, model: str = "beats@1", leads: tuple[str, ...] = ("I",)) -> findings.Analysis:
-    beats = findings.Beats(
-        samples=np.array([100, 350], np.int64), labels=("N", "V"), codes=("N", "V"), probabilities=np.eye(5, dtype=np.float32)[[0, 2]], model=model, leads=leads, detector="d@1"
-    )
-    return findings.Analysis(findings.Info.of(record), leads, beats, None, findings.Quality(10.0, {"I": 1.0}, ()), {"total": 0.5})
 
 
 def test_upload_is_kept_byte_for_byte_under_its_sha256(store, files, tmp_path):
@@ -46,11 +41,11 @@ def test_row_tells_what_the_record_is(store, files):
     assert [file.name for file in stored.files] == ["one.dat", "one.hea"]
 
 
-def test_record_survives_a_restart(files, tmp_path):
-    first = Store(tmp_path)
+def test_record_survives_a_restart(files, tmp_path, database_url):
+    first = Store(tmp_path, database_url)
     added = first.add(files())
     first.close()
-    again = Store(tmp_path)
+    again = Store(tmp_path, database_url)
     assert again.list() == (added,)
     assert again.open(added.id).n_samples == 1000
     again.close()
@@ -177,7 +172,7 @@ from ecgcore.store import Store, store
 def die(*_, **__):
     os._exit(9)
 home = Path({home!r})
-opened = Store(home)
+opened = Store(home, {url!r})
 if {moment!r} == "staged":
     opened._blobs.keep = die
 elif {moment!r} == "kept":
@@ -190,16 +185,32 @@ opened.add(wfdb_files())
 
 
 @pytest.mark.parametrize("moment", ["staged", "kept", "committed"])
-def test_nothing_half_written_outlives_a_process_that_dies(tmp_path, monkeypatch, moment):
-    code = textwrap.dedent(DIES.format(tests=str(Path(__file__).parent), home=str(tmp_path), moment=moment))
+def test_nothing_half_written_outlives_a_process_that_dies(tmp_path, database_url, monkeypatch, moment):
+    code = textwrap.dedent(DIES.format(tests=str(Path(__file__).parent), home=str(tmp_path), url=database_url, moment=moment))
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 9  # noqa: S603  # our own interpreter
     monkeypatch.setattr(blobs, "STALE_S", -1.0)
-    after = Store(tmp_path)
+    after = Store(tmp_path, database_url)
     if moment == "committed":  # whole but for the cache, which is rebuilt
         assert [after.open(stored.id).n_samples for stored in after.list()] == [1000]
     else:
         assert (after.list(), kept(tmp_path)) == ((), [])
     after.close()
+
+
+def test_nobody_sweeps_away_a_file_before_its_row_is_committed(store, files, tmp_path, database_url, monkeypatch):
+    keep = store._blobs.keep
+    sweeper = threading.Thread(target=lambda: Store(tmp_path / "home", database_url).close())
+
+    def meanwhile(digest: str, path: Path) -> None:
+        keep(digest, path)
+        sweeper.start()
+        sweeper.join(timeout=0.5)  # it must wait: what it finds belongs to no row yet
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store._blobs, "keep", meanwhile)
+        added = store.add({"one.csv": CSV}, Facts(250.0, "mV", ("I",)))
+    sweeper.join()
+    assert store.files(added.id) == {"one.csv": CSV}
 
 
 def test_delete_removes_files_that_no_other_record_uses(store, files, tmp_path):
@@ -214,9 +225,9 @@ def test_delete_removes_files_that_no_other_record_uses(store, files, tmp_path):
     assert (store.list(), kept(tmp_path / "home")) == ((), [])
 
 
-def test_analyses_are_kept_and_found_again(store, files):
+def test_analyses_are_kept_and_found_again(store, files, found):
     added = store.add(files())
-    analysis = analysis_of(store.open(added.id))
+    analysis = found(store.open(added.id))
     saved = store.save_analysis(added.id, analysis)
     assert store.analysis(saved.id) == analysis
     assert saved.counts == {"N": 1, "S": 0, "V": 1, "F": 0, "Q": 0}
@@ -225,7 +236,7 @@ def test_analyses_are_kept_and_found_again(store, files):
     assert store.find_analysis(added.id, ("I",), "beats@2", "d@1") is None
     assert store.find_analysis(added.id, ("II",), "beats@1", "d@1") is None
     assert store.save_analysis(added.id, analysis) == saved
-    newer = store.save_analysis(added.id, analysis_of(store.open(added.id), "beats@2"))
+    newer = store.save_analysis(added.id, found(store.open(added.id), "beats@2"))
     assert store.analyses(added.id) == (newer, saved)
     assert store.list()[0].latest == newer
     store.delete(added.id)
