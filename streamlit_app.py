@@ -4,10 +4,11 @@
 """
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-from pages.ui import shell
+from pages.ui import access, routes, shell
 
-app = st.App(__file__, routes=[])
+app = st.App(__file__, routes=routes.ROUTES, middleware=[Middleware(access.Guard)])
 
 
 def main() -> None:
@@ -17,9 +18,10 @@ def main() -> None:
         [
             st.Page("pages/records.py", title="Records", icon=":material/folder_open:", default=True),
             st.Page("pages/review.py", title="Review", icon=":material/ecg_heart:"),
+            st.Page("pages/sessions.py", title="Sessions", icon=":material/groups:"),
             st.Page("pages/evidence.py", title="Evidence", icon=":material/fact_check:"),
         ],
-        position="top",
+        position="top" if access.is_known() else "hidden",
     )
     with shell.frame():
         chosen.run()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ecgcore.inference.cards import Card, Figure
 
 QRS = "qrs"
+INTERVALS = "intervals"
 
 
 def info(source: str | Path | bytes | Record) -> Info:
@@ -61,24 +62,29 @@ def evaluate(
 ) -> dict[str, Any]:
     """Figures of a model on WFDB records with reference beats, as plain values.
 
-    model            "beats", "beats@1", …, several with commas for mean and spread; or "qrs" for detection alone, `against` other detectors
-    records          "ds2", "ds1", "all" or "100,101"
+    model            "beats", "beats@1", …, several with commas for mean and spread; or "qrs" for detection alone, `against` other detectors,
+                     or "intervals" for PR, QRS and QT on LUDB, `against` other delineators
+    records          "ds2", "ds1", "all" or "100,101"; for intervals "all", "odd", "even" or "1,2"
     leads            None for all, "first" for the first of each record, or names with commas
     reference_beats  classify the reference beats instead of finding them
     to_card          write the figures onto the card of the (first) model
 
     Raises InputError for records or options that do not fit, ModelError for a model that is not there.
     """
-    from ecgcore.evaluation import beats, detectors
+    from ecgcore.evaluation import beats, detectors, intervals
 
     folder = Path(folder)
+    if model == INTERVALS:
+        if leads or reference_beats or to_card:
+            raise InputError("--leads, --reference-beats and --to-card do not go with 'intervals': they are measured over all leads and in II, on beats found")
+        return intervals.evaluate(folder, intervals.select(folder, records), against, tell).as_dict()
     names = data.select_records(folder, records)
     if model == QRS:
         if reference_beats or to_card:
             raise InputError("--reference-beats and --to-card do not go with 'qrs': it is no model, and detection is what is measured")
         return detectors.compare(folder, names, leads, against, tell).as_dict()
     if against:
-        raise InputError(f"--against goes with 'qrs', not with {model!r}")
+        raise InputError(f"--against goes with 'qrs' and 'intervals', not with {model!r}")
     judge = beats.evaluate_reference if reference_beats else beats.evaluate_raw
     ids = [load_model(one.strip()).card.id for one in model.split(",")]
     results = [{"records_of": folder.name, **judge(one, folder, names, leads, tell).as_dict()} for one in ids]

@@ -52,12 +52,12 @@ def _parser() -> argparse.ArgumentParser:
     _facts(convert)
 
     evaluate = _verb(verbs, "evaluate", _evaluate, "figures of a model on records with reference beats, as JSON")
-    evaluate.add_argument("model", metavar="MODEL", help="a beat model, several with commas for mean and spread, or qrs for beat detection alone")
-    evaluate.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder of WFDB records with .atr files")
-    evaluate.add_argument("--records", default="ds2", help="ds1, ds2, all, or 100,101 (default: ds2)")
+    evaluate.add_argument("model", metavar="MODEL", help="a beat model, several with commas for mean and spread, qrs for beat detection alone, or intervals (PR, QRS, QT on LUDB)")
+    evaluate.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder of WFDB records with .atr files; for intervals that of LUDB")
+    evaluate.add_argument("--records", default="ds2", help="ds1, ds2, all, or 100,101 (default: ds2); for intervals all, odd, even, or 1,2")
     evaluate.add_argument("--leads", help="first, or names with commas; all when left out")
     evaluate.add_argument("--reference-beats", action="store_true", help="classify the reference beats instead of finding them")
-    evaluate.add_argument("--against", default="", metavar="NAMES", help="for qrs: neurokit2,xqrs,sleepecg")
+    evaluate.add_argument("--against", default="", metavar="NAMES", help="for qrs: neurokit2,xqrs,sleepecg; for intervals: neurokit2-dwt,neurokit2-cwt")
 
     evaluate.add_argument("--to-card", action="store_true", help="write the figures onto the card of the first model")
 

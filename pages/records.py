@@ -5,7 +5,7 @@ import streamlit as st
 from ecgcore.errors import EcgError
 from ecgcore.readers.channels import VOLTAGE_UNITS
 from ecgcore.store import Facts, Store, StoredRecord
-from pages.ui import demos, intake, shell, warmup, worklist
+from pages.ui import access, demos, desk, intake, shell, warmup, worklist
 from pages.ui.text import plain
 
 WIDTHS = (2.2, 1.0, 1.6, 0.8, 0.9, 1.4, 1.4, 2.2, 0.6)
@@ -16,20 +16,22 @@ def main() -> None:
     shell.go_on_to_review()
     st.title("Records", anchor=False)
     with shell.one_line_errors():
-        store = shell.store()
+        user = access.current_user()
+        store = desk.store()
         left, right = st.columns([3, 2], gap="large")
         with left:
-            upload(store)
+            upload(store, user)
         with right:
             demonstrations(store)
         with st.container(gap="xsmall"):
-            records(store)
+            records(store, user)
     warmup.start()
     warmup.preload()
 
 
-def upload(store: Store) -> None:
-    """Take in what is dropped here; say what became of it."""
+def upload(store: Store, user: access.User) -> None:
+    """Take in what is dropped here; say what became of it. Raises AccessError."""
+    access.require(user, "upload")
     turn = st.session_state.setdefault("upload_turn", 0)
     uploaded = st.file_uploader(
         "Add recordings: WFDB, DICOM, EDF, BDF, CSV, Parquet; several files together, or a zip",
@@ -40,16 +42,16 @@ def upload(store: Store) -> None:
     ids = [file.file_id for file in uploaded]
     if uploaded and st.session_state.get("upload_done") != ids:
         bar = st.progress(0.0, "Reading")
-        outcome = intake.take_in(store, {file.name: file.getvalue() for file in uploaded}, lambda share, text: bar.progress(share, plain(text)))
+        outcome = intake.take_in(store, {file.name: file.getvalue() for file in uploaded}, lambda share, text: bar.progress(share, plain(text)), user.name)
         bar.empty()
         st.session_state.update(upload_done=ids, outcome=outcome)
         if not outcome.refused:  # refused files stay listed: the missing one can be added to them
             st.session_state["upload_turn"] = turn + 1
             st.rerun()
-    report(store, st.session_state.get("outcome", intake.Intake()))
+    report(store, user, st.session_state.get("outcome", intake.Intake()))
 
 
-def report(store: Store, outcome: intake.Intake) -> None:
+def report(store: Store, user: access.User, outcome: intake.Intake) -> None:
     """What became of the last upload."""
     for stored in outcome.added:
         st.success(f"{plain(stored.name)} is stored.", icon=":material/check:")
@@ -58,10 +60,10 @@ def report(store: Store, outcome: intake.Intake) -> None:
     for reason in outcome.refused:
         st.error(plain(reason), icon=":material/error:")
     for number, waiting in enumerate(outcome.waiting):
-        facts_form(store, outcome, number, waiting)
+        facts_form(store, user, outcome, number, waiting)
 
 
-def facts_form(store: Store, outcome: intake.Intake, number: int, waiting: intake.Waiting) -> None:
+def facts_form(store: Store, user: access.User, outcome: intake.Intake, number: int, waiting: intake.Waiting) -> None:
     """Ask for what a file leaves out."""
     with st.form(f"facts-{number}", border=True):
         st.markdown(f"{plain(waiting.reason)}:")
@@ -71,7 +73,7 @@ def facts_form(store: Store, outcome: intake.Intake, number: int, waiting: intak
         leads = columns[2].text_input("Lead names, in column order", placeholder="I, II, V1") if "leads" in waiting.facts else None
         if st.form_submit_button("Store it with these facts", type="primary"):
             facts = Facts(fs_hz, units, intake.lead_names(leads) if leads else None)
-            st.session_state["outcome"] = intake.answered(outcome, number, intake.take_in_one(store, waiting.files, facts))
+            st.session_state["outcome"] = intake.answered(outcome, number, intake.take_in_one(store, waiting.files, facts, user.name))
             st.rerun()
 
 
@@ -85,7 +87,7 @@ def demonstrations(store: Store) -> None:
                 shell.go_on_to_review()
 
 
-def records(store: Store) -> None:
+def records(store: Store, user: access.User) -> None:
     """The list of what is stored."""
     stored = store.list()
     if not stored:
@@ -99,16 +101,16 @@ def records(store: Store) -> None:
     for column, text in zip(st.columns(WIDTHS), worklist.HEADER, strict=False):
         column.caption(text)
     for record in shown:
-        record_line(store, record)
+        record_line(store, user, record)
 
 
-def record_line(store: Store, stored: StoredRecord) -> None:
+def record_line(store: Store, user: access.User, stored: StoredRecord) -> None:
     """One record: its name opens it, the bin removes it."""
     name, *cells, remove = st.columns(WIDTHS, vertical_alignment="center")
     name.button(plain(stored.name), key=f"open-{stored.id}", type="tertiary", icon=":material/ecg_heart:", help="Open in Review", on_click=open_record, args=(stored.id,))
     for cell, text in zip(cells, worklist.line(stored), strict=True):
         cell.markdown(text, help=worklist.how_found(stored.latest) if cell is cells[-1] else None)
-    if remove.button("", key=f"delete-{stored.id}", icon=":material/delete:", type="tertiary", help=f"Delete {plain(stored.name)}"):
+    if access.may(user, "delete") and remove.button("", key=f"delete-{stored.id}", icon=":material/delete:", type="tertiary", help=f"Delete {plain(stored.name)}"):
         confirm_delete(store, stored)
 
 
@@ -122,6 +124,8 @@ def open_record(record_id: str) -> None:
 def confirm_delete(store: Store, stored: StoredRecord) -> None:
     """Ask once more before anything is lost."""
     st.markdown(f"**{plain(stored.name)}**: its {len(stored.files)} uploaded files and all its analyses are removed from this machine. This cannot be undone.")
+    if edits := desk.reviews().edits_of(stored.id):
+        st.warning(f"{edits:,} edits by readers, and all signatures under them, are lost with it.", icon=":material/warning:")
     with st.container(horizontal=True):
         if st.button("Delete", type="primary", key="confirm-delete", on_click=delete, args=(store, stored.id)):
             st.rerun()
@@ -132,6 +136,7 @@ def confirm_delete(store: Store, stored: StoredRecord) -> None:
 def delete(store: Store, record_id: str) -> None:
     """Remove a record; where that fails, say why in place of what the last upload said."""
     try:
+        access.require(access.current_user(), "delete")
         store.delete(record_id)
         st.session_state["outcome"] = intake.Intake()
     except EcgError as error:

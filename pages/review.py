@@ -1,67 +1,97 @@
-"""One record on paper: its leads, its beats, where they lie, and what cannot be trusted."""
+"""One record on the strip: its leads, its beats, what a reader makes of them, and what cannot be trusted."""
 
 from typing import Any
 
 import streamlit as st
 
-from ecgcore.figures import strip, trend, window
-from ecgcore.findings import Analysis
+from ecgcore.figures import trend
 from ecgcore.record import Record
-from ecgcore.store import Store
-from pages.ui import analysing, beats, cards, controls, export, shell
+from pages.ui import access, analysing, beats, cards, desk, export, hand, shell, signing, steering, strip, strip_data
+from pages.ui.hand import Hand
+from pages.ui.panels import beside, disagreements, events, history, measure, shapes
 from pages.ui.text import duration, moment, of_patient, plain, table
-from pages.ui.view import View, clicked_s
 
 STILL = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
+PANELS = {"Events": events.show, "Shapes": shapes.show, "Measure": measure.show, "History": history.show}
 
 
 def main() -> None:
     """The page."""
-    record_id = shell.record_in_hand()
+    record_id, reading_id = shell.record_in_hand()
     if record_id is None:
         st.info("No record is open. Choose one on the Records page, or open a demo recording there.", icon=":material/folder_open:")
         st.page_link(shell.RECORDS, label="Go to Records", icon=":material/arrow_back:")
         return
     record = None
     with shell.one_line_errors():
-        store = shell.store()
-        record = store.open(record_id)
-        review(store, record_id, record)
+        user = access.current_user()
+        record = desk.record(record_id)
+        review(user, record_id, record, reading_id)
     if record is None:
         st.page_link(shell.RECORDS, label="Go to Records", icon=":material/arrow_back:")
 
 
-def review(store: Store, record_id: str, record: Record) -> None:
-    """Top to bottom: name, choices, numbers, strip, ways to move, trend, details."""
+def review(user: access.User, record_id: str, record: Record, reading_id: str | None) -> None:
+    """Top to bottom: name, numbers, strip with its panels, trend and tables."""
+    reading = hand.reading_of(user, record_id, reading_id)
     with st.container(horizontal=True, vertical_alignment="center"):
         heading(record)
-        exports = st.container(width="content")
+        place = st.empty()
+        commands = st.container(horizontal=True, width="content", gap="small")
     if record.notes:
         st.caption(plain("On reading: " + "; ".join(record.notes)))
-    chosen = controls.choices(record_id, record)
-    if not chosen.leads:
-        st.info("Choose at least one lead to see its signal and beats.", icon=":material/arrow_upward:")
+    if reading is None:
+        first_look(user, record_id, record)
         return
-    here = controls.view(record_id, record, chosen.scale)
-    shown = window.read(record, chosen.leads, here.start_s, chosen.scale, chosen.band)
-    numbers, movement, paper = st.container(), st.container(), st.empty()
-    analysis = None
+    held = hand.take(user, reading, replayed(reading.id))
+    if held.whose:
+        place.badge(plain(held.whose), icon=":material/groups:")
+    with commands:
+        analysing.other_leads(held)
+        signing.menu(held)
+        export.menu(held)
+    headline(held)
+    desk_of(held)
     with shell.one_line_errors():
-        analysis = analysing.stored_analysis(store, record_id, chosen.leads)
-        if analysis is None:
-            draw(paper, record, shown, chosen, None, first=True)  # the signal is there to read while its beats are found
-            with numbers:
-                analysis = analysing.analyse(store, record_id, record, chosen.leads)
-    draw(paper, record, shown, chosen, analysis)
-    with movement:  # above the strip, so that the buttons stay in place whatever its height
-        controls.movement(here, record, chosen.scale, analysis)
-    with exports:
-        export.menu(analysis)
-    if analysis:
-        with numbers:
-            headline(analysis)
-        course(analysis, here, chosen.scale)
-        details(record, analysis, shown, chosen)
+        details(held)
+
+
+def replayed(reading_id: str) -> int | None:
+    """The change after which the reader wants to see the record; None for now."""
+    if st.session_state.get("reviewed") != reading_id:
+        st.session_state["reviewed"] = reading_id
+        for part in (steering, history, measure):
+            part.forget()
+    return history.moment()
+
+
+def first_look(user: access.User, record_id: str, record: Record) -> None:
+    """The signal is there to read while its beats are found; then the page begins anew."""
+    numbers = st.container()
+    mounted(strip_data.signal_only(user, record_id, record, shell.colours()))
+    with numbers, shell.one_line_errors():
+        if analysing.first_reading(user, record_id, record) is not None:
+            st.rerun()
+
+
+def desk_of(held: Hand) -> None:
+    """The strip, and beside it what is being looked at."""
+    found = events.episodes_of(held)
+    left, right = st.columns([3, 1.1], gap="small")
+    with right:
+        panels = {"Disagreements": disagreements.show, **PANELS} if held.reading.kind == "adjudication" else PANELS
+        if st.session_state.get("panel") not in panels:
+            st.session_state["panel"] = next(iter(panels))
+        chosen = st.segmented_control("Panel", list(panels), key="panel", label_visibility="collapsed", required=True)
+        with st.container(height=580, border=False), shell.one_line_errors():
+            panels[chosen or next(iter(panels))](held)
+    with left:
+        mounted(strip_data.of_reading(held, found, shell.colours(), steering.wanted()))
+
+
+def mounted(data: dict[str, Any]) -> None:
+    """The strip in the browser."""
+    strip.strip(data, key=f"strip-{data['record']['id']}", on_edited=lambda: None, on_renew=lambda: None, on_measure=measure.asked)
 
 
 def heading(record: Record) -> None:
@@ -73,70 +103,43 @@ def heading(record: Record) -> None:
     st.caption(plain(" · ".join([*said, *of_patient(record.patient)])))
 
 
-def headline(analysis: Analysis) -> None:
+def headline(held: Hand) -> None:
     """The numbers that will be quoted, each with how it was got, and what casts doubt on them."""
-    said = beats.headline(analysis)
+    said = beats.headline(held)
     for column, number in zip(st.columns(len(said), gap="small"), said, strict=True):
         column.metric(number.label, number.value, help=plain(number.how))
-    if analysis.notes:
-        st.warning(plain(" ".join(analysis.notes)), icon=":material/warning:")
+    if held.found.notes:
+        st.warning(plain(" ".join(held.found.notes)), icon=":material/warning:")
 
 
-def draw(place: Any, record: Record, shown: window.Window, chosen: controls.Choices, analysis: Analysis | None, first: bool = False) -> None:
-    """The strip, and what was done to it in print."""
-    letters = [beats.letters(analysis, shown)] if analysis else []
-    note = ""
-    if chosen.annotator:
-        annotation = record.annotation(chosen.annotator)
-        letters.append(beats.reference(annotation, shown))
-        note = beats.rhythm_notes(annotation, shown)
-    marks = beats.marks_in(analysis, shown) if analysis else ()
-    drawn = strip.Strip(shown, chosen.scale, tuple(letters), marks)
-    with place.container(gap="xsmall"):
-        st.plotly_chart(strip.figure(drawn, shell.colours()), theme=None, width="content", config=STILL, alt=strip.alt(drawn), key="strip" if analysis else f"signal-{first}")
-        printed = f"**{chosen.scale}** · filter **{shown.filtered}** · {record.fs_hz:g} Hz · each lead centred on its median"
-        if drawn.leaves_paper:
-            st.caption("A trace leaves the paper; choose a lower gain to see all of it.")
-        st.caption(printed + (f" · rhythm by {plain(chosen.annotator or '')}: **{plain(note)}**" if note else ""))
+def details(held: Hand) -> None:
+    """Trends, the signal's quality, the reference."""
+    annotators = beats.beat_annotators(held.record)
+    tabs = st.tabs(["Trends", f"Signal quality ({len(held.found.quality.marks)})", "How beats are classified", *(f"Beside {plain(name)}" for name in annotators)])
+    with tabs[0]:
+        course(held)
+    with tabs[1]:
+        st.markdown(plain(beats.usable_text(held.found)))
+        marks = beats.quality_rows(held.found)
+        st.markdown(table(("Lead", "From", "To", "Kind", "Reason"), marks) if marks else "Nothing was marked.")
+    with tabs[2]:
+        st.caption(cards.rule(held.reading.model))
+    for tab, name in zip(tabs[3:], annotators, strict=True):
+        with tab:
+            beside.show(held, name)
 
 
-def course(analysis: Analysis, here: View, scale: window.Scale) -> None:
-    """The whole record; a click goes there."""
-    duration_s = analysis.record.duration_s
+def course(held: Hand) -> None:
+    """Heart rate and ectopic beats of the whole record; a click goes there."""
 
     def jump() -> None:
-        clicked = clicked_s(st.session_state.get("trend"))
+        clicked = trend.clicked_s(st.session_state.get("trend"))
         if clicked is not None:
-            controls.go_to(clicked, duration_s, scale.window_s)
+            steering.go_to(clicked)
 
-    st.plotly_chart(
-        trend.figure(analysis, (here.start_s, here.start_s + scale.window_s), shell.colours()),
-        theme=None,
-        key="trend",
-        on_select=jump,
-        selection_mode="points",
-        config=STILL,
-        alt=trend.alt(analysis),
-    )
+    figure = trend.figure(held.analysis, shell.colours())
+    st.plotly_chart(figure, theme=None, key="trend", on_select=jump, selection_mode="points", config=STILL, alt=trend.alt(held.analysis))
     st.caption("Heart rate of the whole record, 60 / RR (1/min); ticks below it are ectopic beats. Click to go there.")
-
-
-def details(record: Record, analysis: Analysis, shown: window.Window, chosen: controls.Choices) -> None:
-    """Tables: the window's beats, the signal's quality, the reference."""
-    tabs = st.tabs(["Beats in this window", f"Signal quality ({len(analysis.quality.marks)})", *(["Reference"] if chosen.annotator else [])])
-    with tabs[0]:
-        rows = beats.beat_rows(analysis, shown)
-        st.markdown(table(beats.BEAT_COLUMNS, rows) if rows else "No beat was found in this window.")
-        st.caption(cards.rule(analysis.beats.model))
-    with tabs[1]:
-        st.markdown(plain(beats.usable_text(analysis)))
-        marks = beats.quality_rows(analysis)
-        st.markdown(table(("Lead", "From", "To", "Kind", "Reason"), marks) if marks else "Nothing was marked.")
-    if chosen.annotator:
-        with tabs[2]:
-            rows = beats.comparison_rows(analysis, record.annotation(chosen.annotator))
-            st.markdown(table(("Class", "", analysis.beats.model, f"{plain(chosen.annotator)} (reference)"), rows))
-            st.caption("Counts only; a beat-by-beat comparison after EC57 is `python -m ecgcore evaluate`.")
 
 
 if __name__ == "__main__":

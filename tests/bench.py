@@ -1,4 +1,4 @@
-"""Benchmarks on real data: python -m tests.bench [cold warm detectors day app]. Prints JSON; asserts nothing."""
+"""Benchmarks on real data: python -m tests.bench [cold warm detectors day app strip]. Prints JSON; asserts nothing."""
 
 import json
 import os
@@ -71,13 +71,20 @@ def app() -> dict[str, Any]:
     return measure(data.locate("mitdb"))
 
 
+def strip() -> dict[str, Any]:
+    """The strip on 24 hours of three leads at 250 Hz with 100,000 beats: first view, pan and zoom, tiles, edits, memory."""
+    from tests.browser.strip_timing import measure
+
+    return measure(data.locate("mitdb"))
+
+
 def _timed(work: Callable[[], Any]) -> float:
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
 
 
-ALL = (day, cold, warm, detectors, app)  # the day first: peak memory of children is kept over all of them
+ALL = (day, cold, warm, detectors, app, strip)  # the day first: peak memory of children is kept over all of them
 
 if __name__ == "__main__":
     wanted = sys.argv[1:]

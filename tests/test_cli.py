@@ -92,6 +92,13 @@ def test_evaluate_on_demo_records(demo, capsys):
     assert set(detection["detectors"]) == {"slope-envelope@1", "sleepecg"}
 
 
+@pytest.mark.data
+def test_evaluate_intervals(data_set, capsys):
+    figures = json.loads(said(capsys, "evaluate", "intervals", "--data", data_set("ludb"), "--records", "2,4"))
+    assert (figures["n_records"], set(figures["records"])) == (2, {"2", "4"})
+    assert set(figures["methods"]["spatial-activity@1"]["global"]) == {"p", "pr", "qrs", "qt"}
+
+
 def test_evaluate_writes_onto_a_card_what_its_command_gives_again(demo, tmp_path, monkeypatch, capsys):
     copy = shutil.copytree(cards.find("beats"), tmp_path / "models" / "beats" / "9")
     cards.write_card(cards.read_card(cards.find("beats")).model_copy(update={"version": "9"}), copy)
@@ -119,6 +126,8 @@ def test_evaluate_writes_onto_a_card_what_its_command_gives_again(demo, tmp_path
         (("evaluate", "beats", "--data", "{demo}", "--records", "ds2"), "it has demo-12-lead"),
         (("evaluate", "qrs", "--data", "{demo}", "--records", "all", "--against", "magic"), "xqrs"),
         (("evaluate", "qrs", "--data", "{demo}", "--records", "all", "--reference-beats"), "do not go with"),
+        (("evaluate", "intervals", "--data", "{demo}", "--records", "all", "--leads", "II"), "do not go with"),
+        (("evaluate", "intervals", "--data", "{demo}"), "all, odd, even"),
         (("train", "magic"), "beats"),
         (("data", "get", "magic"), "mitdb"),
     ],

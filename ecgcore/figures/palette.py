@@ -11,7 +11,7 @@ FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaV
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours as #rrggbb. `beats` is by AAMI class, never the only sign of a class: the letter stands beside it."""
+    """Colours as #rrggbb. `beats` is by AAMI class, with P for paced, never the only sign of a class: the letter stands beside it."""
 
     name: str
     paper: str
@@ -35,7 +35,7 @@ LIGHT: Final = Palette(
     muted="#5b636d",
     accent="#0b6771",
     warning="#8a4b00",
-    beats={"N": "#3c444d", "S": "#0b4fb8", "V": "#b01020", "F": "#7425a3", "Q": "#666d75"},
+    beats={"N": "#3c444d", "S": "#0b4fb8", "V": "#b01020", "F": "#7425a3", "Q": "#666d75", "P": "#8a5a00"},
 )
 DARK: Final = Palette(
     name="dark",
@@ -47,7 +47,7 @@ DARK: Final = Palette(
     muted="#9aa7a1",
     accent="#5cc2c4",
     warning="#f0b45a",
-    beats={"N": "#cbd4cf", "S": "#7fb2ff", "V": "#ff8078", "F": "#d3a2ff", "Q": "#a2aca7"},
+    beats={"N": "#cbd4cf", "S": "#7fb2ff", "V": "#ff8078", "F": "#d3a2ff", "Q": "#a2aca7", "P": "#e8b04a"},
 )
 
 

@@ -44,8 +44,8 @@ def blind(quality: Quality, leads: tuple[str, ...]) -> NDArray[np.float64]:
     return np.asarray(found, np.float64).reshape(-1, 2)
 
 
-def figure(analysis: Analysis, window_s: tuple[float, float], colours: Palette) -> "go.Figure":
-    """Heart rate over the whole record, a row of ectopic beats below it, the window on screen shaded."""
+def figure(analysis: Analysis, colours: Palette) -> "go.Figure":
+    """Heart rate over the whole record, and a row of ectopic beats below it."""
     import plotly.graph_objects as go
 
     record, beats = analysis.record, analysis.beats
@@ -70,7 +70,6 @@ def figure(analysis: Analysis, window_s: tuple[float, float], colours: Palette) 
     lines = _draw_ectopics(drawn, beats, record.fs_hz, floor, ceiling, colours)
     for start, stop in blind_s:
         drawn.add_vrect(x0=start, x1=stop, fillcolor=colours.muted, opacity=0.25, line_width=0, layer="below")
-    drawn.add_vrect(x0=window_s[0], x1=min(window_s[1], duration_s), fillcolor=colours.accent, opacity=0.22, line={"color": colours.accent, "width": 1}, layer="below")
     drawn.update_layout(**_layout(duration_s, floor, ceiling, lines, colours))
     return drawn
 
@@ -82,6 +81,12 @@ def alt(analysis: Analysis) -> str:
     if not known.size:
         return "Heart rate over the whole record: not measured."
     return f"Heart rate over the whole record, {clock(analysis.record.duration_s)}: median {np.median(known):.0f}, least {known.min():.0f}, greatest {known.max():.0f} per minute."
+
+
+def clicked_s(event: Any) -> float | None:
+    """The time in s on the figure that was clicked, from Plotly's selection event; None where nothing was."""
+    points = (event or {}).get("selection", {}).get("points", [])
+    return float(np.asarray(points[0]["x"], float)) if points else None
 
 
 def _limits(bpm: NDArray[np.float64]) -> tuple[float, float]:

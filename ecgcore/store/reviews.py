@@ -92,6 +92,17 @@ class Reviews:
             readings.row_of(session, reading_id)
             return tuple(folding.events(session, reading_id, after))
 
+    def basis(self, reading_id: str, seq: int | None = None) -> str:
+        """The id of the analysis on which a reading stands now, or stood after event `seq`. Raises StoreError."""
+        with database.read(self._engine) as session:
+            row = readings.row_of(session, reading_id)
+            if seq is None or seq == row.seq:
+                return row.analysis_id
+            event = session.get(EventRow, (reading_id, seq)) if seq else None
+            if event is None and seq:
+                raise StoreError(f"no event {seq} in this reading; it has {row.seq}")
+            return event.analysis_id if event else row.first_analysis_id
+
     def edits_of(self, record_id: str) -> int:
         """Changes that readers made in all readings of a record: what is lost when it is deleted."""
         chosen = select(func.count()).select_from(EventRow).join(ReadingRow, ReadingRow.id == EventRow.reading_id)

@@ -1,29 +1,42 @@
-"""Analyses: from the store when they are there, else made now, with progress and a way to stop."""
+"""Finding beats: at the first visit of a record, and again on other leads or by a newer model, with progress and a way to stop."""
 
+import uuid
 from collections.abc import Sequence
 from typing import Final
 
 import streamlit as st
 
-from ecgcore.findings import Analysis
+from ecgcore.errors import EcgError
 from ecgcore.record import Record
-from ecgcore.store import Store
+from ecgcore.store import StoredAnalysis
+from ecgcore.store.reviews import Reading
+from pages.ui import access, desk
+from pages.ui.hand import Hand, first_leads
+from pages.ui.text import plain
 
 MODEL: Final = "beats"
 _STOPPED: Final = "analysis_stopped"
+_WANTED: Final = "analysis_wanted"
 
 
-def stored_analysis(store: Store, record_id: str, leads: Sequence[str]) -> Analysis | None:
+def first_reading(user: access.User, record_id: str, record: Record) -> Reading | None:
+    """The record's shared reading, begun from beats found now where none are stored; None while the reader has stopped it. Raises EcgError."""
+    access.require(user, "read")
+    leads = first_leads(record)
+    found = stored(record_id, leads) or analyse(record_id, record, leads)
+    return desk.reviews().reading(record_id, found.id) if found else None
+
+
+def stored(record_id: str, leads: Sequence[str]) -> StoredAnalysis | None:
     """The stored analysis of these leads by the present model; None where there is none. Raises ModelError without a model."""
     from ecgcore.inference import cards
     from ecgcore.signals import detection
 
     model = cards.read_card(cards.find(MODEL)).id
-    found = store.find_analysis(record_id, leads, model, detection.NAME)
-    return _loaded(store, found.id) if found else None
+    return desk.store().find_analysis(record_id, leads, model, detection.NAME)
 
 
-def analyse(store: Store, record_id: str, record: Record, leads: Sequence[str]) -> Analysis | None:
+def analyse(record_id: str, record: Record, leads: Sequence[str]) -> StoredAnalysis | None:
     """Analyse and store, with a bar that tells how far it is; None while the reader has stopped it. Raises EcgError."""
     from ecgcore.analysis import analyze
 
@@ -39,9 +52,32 @@ def analyse(store: Store, record_id: str, record: Record, leads: Sequence[str]) 
         made = analyze(record, leads, model=MODEL, progress=lambda share, text: bar.progress(min(share, 1.0), f"{text.capitalize()} …"))
     finally:
         place.empty()
-    return _loaded(store, store.save_analysis(record_id, made).id)
+    return desk.store().save_analysis(record_id, made)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _loaded(_store: Store, analysis_id: str) -> Analysis:
-    return _store.analysis(analysis_id)
+def other_leads(held: Hand) -> None:
+    """Which leads the beats were found on, and a way to find them on others; what readers did stays as they left it."""
+    with st.popover(f"Found on {', '.join(held.found.leads[:3])}{' …' if len(held.found.leads) > 3 else ''}", icon=":material/sensors:"):
+        leads = st.multiselect("Leads to find beats on", held.record.available_leads, default=held.found.leads, key=f"leads-{held.reading.id}", disabled=bool(held.why_not))
+        st.caption("Beats that a reader has added, moved, deleted or relabelled stay as he left them. One undo goes back.")
+        asked = st.button("Find beats again", icon=":material/search:", disabled=bool(held.why_not) or not leads)
+        if held.why_not:
+            st.caption(plain(held.why_not))
+        if asked:
+            st.session_state[_WANTED] = (held.reading.id, tuple(leads))
+    _find_again(held)
+
+
+def _find_again(held: Hand) -> None:
+    wanted = st.session_state.get(_WANTED)
+    if not wanted or wanted[0] != held.reading.id:
+        return
+    try:
+        found = stored(held.record_id, wanted[1]) or analyse(held.record_id, held.record, wanted[1])
+        if found is None:
+            return
+        desk.reviews().rebase(held.reading.id, held.user.name, found.id, uuid.uuid4().hex)
+    except EcgError as error:
+        st.toast(str(error), icon=":material/error:")
+    st.session_state.pop(_WANTED)
+    st.rerun()

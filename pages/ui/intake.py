@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ecgcore import readers
 from ecgcore.errors import EcgError, MissingFactError
-from ecgcore.store import Facts, Store, StoredRecord
+from ecgcore.store import LOCAL_USER, Facts, Store, StoredRecord
 
 Progress = Callable[[float, str], None]
 Files = Mapping[str, bytes]
@@ -35,7 +35,7 @@ class Intake:
     refused: tuple[str, ...] = ()
 
 
-def take_in(store: Store, files: Files, progress: Progress) -> Intake:
+def take_in(store: Store, files: Files, progress: Progress, owner: str = LOCAL_USER) -> Intake:
     """Take in an upload of several files or zips, recording by recording: one that is refused does not hold up the others."""
     try:
         recordings = readers.bundles(files)
@@ -44,16 +44,16 @@ def take_in(store: Store, files: Files, progress: Progress) -> Intake:
     outcome = Intake()
     for done, recording in enumerate(recordings):
         progress(done / len(recordings), f"Reading {min(recording, key=len)} ({done + 1} of {len(recordings)})")
-        outcome = _joined(outcome, take_in_one(store, recording))
+        outcome = _joined(outcome, take_in_one(store, recording, owner=owner))
     return outcome
 
 
-def take_in_one(store: Store, files: Files, facts: Facts | None = None) -> Intake:
+def take_in_one(store: Store, files: Files, facts: Facts | None = None, owner: str = LOCAL_USER) -> Intake:
     """Take in the files of one recording, with what the user states about them."""
     try:
         if there := store.find(files, facts):
             return Intake(known=(there,))
-        return Intake(added=(store.add(files, facts),))
+        return Intake(added=(store.add(files, facts, owner),))
     except MissingFactError as error:
         return Intake(waiting=(Waiting(files, error.facts, str(error)),))
     except EcgError as error:

@@ -8,26 +8,32 @@ from typing import Final
 
 import streamlit as st
 
-from ecgcore import settings
 from ecgcore.errors import EcgError
 from ecgcore.figures.palette import Palette, palette
-from ecgcore.store import Store
+from pages.ui import access, signin
 from pages.ui.text import plain
 
 NOTICE: Final = "Not a medical device; every finding needs a physician's over-read."
 REVIEW: Final = "pages/review.py"
 RECORDS: Final = "pages/records.py"
 _STYLE: Final = Path(__file__).parent / "style.css"
+READING: Final = "reading"
 _RECORD: Final = "record"
 _OPENING: Final = "opening"
+_IN_HAND: Final = "in_hand"
 _framed: Final = ContextVar("framed", default=False)
 
 
 @contextmanager
 def frame() -> Iterator[None]:
-    """What stands around every page: the style and the notice."""
+    """What stands around every page: the style, the notice, who is signed in. Who may see no page is told why, and the page is not run."""
     st.html(_STYLE)
-    st.caption(f"**Leadwise** · {NOTICE}", text_alignment="right")
+    try:
+        user = access.current_user()
+    except access.AccessError as error:
+        signin.show(error, NOTICE)
+        st.stop()
+    signin.line(user, f"**Leadwise** · {NOTICE}")
     token = _framed.set(True)
     try:
         yield
@@ -39,7 +45,7 @@ def run(page: Callable[[], None]) -> None:
     """Run a page inside the frame.
 
     Until the router has run once in a process, Streamlit takes `pages/` for its older page folder and runs the file of a page by
-    itself. The router is then run in its place, so that no page is ever seen without its frame.
+    itself. The router is then run in its place, so that no page is ever seen without its frame, or by somebody whom the frame would have stopped.
     """
     if _framed.get():
         page()
@@ -47,16 +53,6 @@ def run(page: Callable[[], None]) -> None:
     import streamlit_app
 
     streamlit_app.main()
-
-
-def store() -> Store:
-    """The store of this process. Raises StoreError."""
-    return _store(str(settings.home()), settings.database_url())
-
-
-@st.cache_resource(show_spinner=False)
-def _store(home: str, database_url: str) -> Store:
-    return Store(Path(home), database_url)
 
 
 def colours() -> Palette:
@@ -73,9 +69,9 @@ def one_line_errors() -> Iterator[None]:
         st.error(plain(str(error)), icon=":material/error:")
 
 
-def open_review(record_id: str) -> None:
-    """Have the Review page opened by the next run of the Records page: for callbacks."""
-    st.session_state.update({_OPENING: record_id, _RECORD: record_id})
+def open_review(record_id: str, reading_id: str | None = None) -> None:
+    """Have the Review page opened by the next run of the present page, at a reading or the record's shared one: for callbacks."""
+    st.session_state[_OPENING] = {_RECORD: record_id, **({READING: reading_id} if reading_id else {})}
 
 
 def go_on_to_review() -> None:
@@ -83,19 +79,17 @@ def go_on_to_review() -> None:
 
     It counts as opened when the Review page has begun, so that an upload that ends meanwhile and runs this page again does not hold the reader here.
     """
-    record_id = st.session_state.get(_OPENING)
-    if record_id is not None:
-        st.switch_page(REVIEW, query_params={_RECORD: record_id})
+    if (opening := st.session_state.get(_OPENING)) is not None:
+        st.switch_page(REVIEW, query_params=opening)
 
 
-def record_in_hand() -> str | None:
-    """The id of the record to be opened, else of the one named in the address, else of the one opened last."""
+def record_in_hand() -> tuple[str | None, str | None]:
+    """Ids of the record and the reading to be opened, else of those named in the address, else of those opened last."""
     if (opening := st.session_state.pop(_OPENING, None)) is not None:
-        st.query_params[_RECORD] = opening
-    named = st.query_params.get(_RECORD)
-    if named is None:
-        named = st.session_state.get(_RECORD)
-        if named is not None:
-            st.query_params[_RECORD] = named
-    st.session_state[_RECORD] = named
-    return named
+        st.query_params.from_dict(opening)
+    named = {name: st.query_params[name] for name in (_RECORD, READING) if name in st.query_params}
+    if _RECORD not in named:
+        named = st.session_state.get(_IN_HAND, {})
+        st.query_params.from_dict(named)
+    st.session_state[_IN_HAND] = named
+    return named.get(_RECORD), named.get(READING)

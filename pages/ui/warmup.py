@@ -18,6 +18,7 @@ def start() -> Thread:
 
 def preload() -> None:
     """Make the browser fetch its chart library now: an empty chart that the style sheet hides."""
+    import pandas  # noqa: F401  # see `rehearse`
     import plotly.graph_objects as go
 
     with st.container(key="preload"):
@@ -26,13 +27,15 @@ def preload() -> None:
 
 def rehearse() -> None:
     """Analyse and draw a demo recording, and forget it."""
+    import pandas  # noqa: F401  # whole, before Plotly finds in sys.modules what another thread has imported by half
+
     from ecgcore import demo
     from ecgcore.analysis import analyze
-    from ecgcore.figures import strip, trend, window
+    from ecgcore.figures import trend
     from ecgcore.figures.palette import LIGHT
+    from ecgcore.signals import filters
 
     record = demo.make_demo("demo-12-lead")
-    shown = window.read(record, record.leads, 0.0, window.Scale(), window.Band())
-    strip.figure(strip.Strip(shown, window.Scale()), LIGHT)
+    filters.apply(filters.DIAGNOSTIC, record.mv(("II",)), record.fs_hz)
     with suppress(EcgError):  # no model: the Review page will say so
-        trend.figure(analyze(record), (0.0, 10.0), LIGHT)
+        trend.figure(analyze(record), LIGHT)

@@ -19,7 +19,7 @@ def contrast(one: str, other: str) -> float:
 def test_text_and_letters_can_be_read(colours: Palette):
     for colour in (colours.text, colours.muted, colours.accent, colours.warning, *colours.beats.values()):
         assert contrast(colour, colours.paper) >= 4.5, colour
-    assert set(colours.beats) == set("NSVFQ")
+    assert set(colours.beats) == set("NSVFQP")
 
 
 @pytest.mark.parametrize("colours", [LIGHT, DARK], ids=lambda colours: colours.name)

@@ -31,14 +31,14 @@ def test_no_rate_across_what_cannot_be_read(made):
 def test_without_beats_nothing_is_invented(made, times_s):
     found = analysis(made(), times_s, "N" * len(times_s))
     assert trend.alt(found) == "Heart rate over the whole record: not measured."
-    assert trend.figure(found, (0.0, 10.0), LIGHT).data[0].y.size == 0
+    assert trend.figure(found, LIGHT).data[0].y.size == 0
 
 
 def test_fastest_and_slowest_beat_of_a_day_are_drawn(made):
     record = made(1, 3600.0, 100.0)
     rr = np.full(20_000, 0.15)
     rr[[777, 15_000]] = (0.05, 0.6)
-    figure = trend.figure(analysis(record, np.cumsum(rr), "N" * 20_000), (0.0, 10.0), LIGHT)
+    figure = trend.figure(analysis(record, np.cumsum(rr), "N" * 20_000), LIGHT)
     drawn = np.asarray(figure.data[0].y)
     assert len(drawn) <= 4 * trend.BUCKETS
     assert drawn.max() == pytest.approx(1200.0)
@@ -48,7 +48,7 @@ def test_fastest_and_slowest_beat_of_a_day_are_drawn(made):
 
 
 def test_ectopic_beats_have_a_line_each(made):
-    figure = trend.figure(analysis(made(), [1.0, 2.0, 3.0, 4.0], "NVSV"), (0.0, 10.0), LIGHT)
+    figure = trend.figure(analysis(made(), [1.0, 2.0, 3.0, 4.0], "NVSV"), LIGHT)
     assert {t.name: list(t.x) for t in figure.data[1:]} == {"S": [3.0], "V": [2.0, 4.0]}
     assert list(figure.layout.yaxis.ticktext[:2]) == ["<b>S</b>", "<b>V</b>"]
     assert figure.layout.hovermode == "x"

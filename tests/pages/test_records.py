@@ -105,7 +105,7 @@ def test_open_leads_to_review(app, files, store):
 
 def test_an_upload_that_ends_meanwhile_does_not_hold_the_reader_here(app, files, store):
     stored = store.add(files())
-    app.session_state["opening"] = stored.id  # as the run leaves it that the end of an upload cut off
+    app.session_state["opening"] = {"record": stored.id}  # as the run leaves it that the end of an upload cut off
     app.run()
     assert not app.exception
     assert app.title[0].value == "one"

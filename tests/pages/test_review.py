@@ -1,11 +1,12 @@
 import json
+import uuid
 
-import numpy as np
 import pytest
 
 from ecgcore import settings
-from ecgcore.findings import Analysis
+from ecgcore.review import Relabel
 from ecgcore.store import Store
+from ecgcore.store.reviews import Reviews
 
 
 @pytest.fixture
@@ -16,12 +17,20 @@ def opened(app, files, store):
     return app.run().switch_page("pages/review.py").run()
 
 
-def charts(app) -> list[dict]:
-    return [json.loads(element.proto.spec) for element in app.get("plotly_chart")]
+@pytest.fixture
+def reading(opened, store):
+    """The shared reading that the first visit began."""
+    return Reviews(store).readings(store.list()[0].id)[0]
 
 
-def letters(app) -> list[str]:
-    return [text for trace in charts(app)[0]["data"] if trace["name"].startswith("beats by beats@") for text in trace["text"]]
+def strip_of(app) -> dict:
+    """What the strip in the browser is told."""
+    (element,) = app.get("bidi_component")
+    return json.loads(element.proto.json or element.proto.mixed.json)
+
+
+def metrics(app) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
 
 
 def test_no_record_in_hand_says_where_to_find_one(app):
@@ -34,14 +43,22 @@ def test_beats_are_found_named_and_counted(opened, store):
     assert not opened.exception
     assert not opened.error
     assert opened.title[0].value == "one"
-    assert len(letters(opened)) in (9, 10)
-    assert set(letters(opened)) <= {f"<b>{name}</b>" for name in "NSVFQ"}
-    metrics = {metric.label: metric for metric in opened.metric}
-    assert int(metrics["Beats"].value) in range(38, 42)
-    assert list(metrics) == ["Beats", *(f"{name} beats" for name in "NSVFQ"), "Heart rate, 1/min"]
-    assert metrics["Heart rate, 1/min"].value.startswith("60 ")
+    assert int(metrics(opened)["Beats"]) in range(38, 42)
+    assert list(metrics(opened)) == ["Beats", *(f"{name} beats" for name in "NSVFQ"), "Heart rate, 1/min"]
+    assert metrics(opened)["Heart rate, 1/min"].startswith("60 ")
     assert all(metric.help for metric in opened.metric)
     assert store.list()[0].latest.counts
+
+
+def test_the_strip_is_told_what_it_may_show(opened, reading):
+    told = strip_of(opened)
+    assert told["base"] == f"/strip/{reading.record_id}"
+    assert told["record"]["leads"] == told["record"]["first_leads"] == ["MLII", "V1"]
+    assert (told["record"]["fs_hz"], told["record"]["n_samples"]) == (250.0, 10_000)
+    assert told["reading"] == {"id": reading.id, "seq": 0, "editable": True, "why_not": ""}
+    assert [mark[0] for mark in told["quality"] if mark[3] == "missing"] == ["V1"]
+    assert told["default_filter"] in [band["name"] for band in told["filters"]]
+    assert told["palette"]["beats"].keys() == set("NSVFQP")
 
 
 def test_how_a_probability_becomes_a_class_is_said(opened):
@@ -60,80 +77,93 @@ def test_what_casts_doubt_is_said(app, files, store):
 
 def test_every_chart_has_a_text_for_those_who_do_not_see_it(opened):
     said = [element.proto.alt for element in opened.get("plotly_chart")]
-    assert said[0].startswith("ECG, MLII, V1, 0:00:00 to 0:00:10, 25 mm/s · 10 mm/mV")
-    assert said[1].startswith("Heart rate over the whole record")
+    assert said
+    assert all(said)
+    assert any(text.startswith("Heart rate over the whole record") for text in said)
 
 
-def test_scale_and_filter_are_printed(opened):
-    assert any("25 mm/s · 10 mm/mV" in caption.value and "0.05" in caption.value for caption in opened.caption)
-    box = {box.label: box for box in opened.selectbox}
-    box["Speed"].set_value(50.0)
-    box["Gain"].set_value(20.0)
-    box["Notch"].set_value(50.0)
-    box["Filter"].set_value("ambulatory 0.5–40 Hz").run()
+def test_counts_and_burden_follow_an_edit_at_once(opened, reading, store):
+    samples = Reviews(store).state(reading.id).samples[:4]
+    before = int(metrics(opened)["V beats"].split()[0])
+    Reviews(store).edit(reading.id, "local", Relabel(tuple(int(s) for s in samples), "V"), uuid.uuid4().hex)
+    opened.run()
+    assert int(metrics(opened)["V beats"].split()[0]) == before + 4
+    assert strip_of(opened)["reading"]["seq"] == 1
+    assert "4 beats by readers" in strip_of(opened)["author_line"]
+
+
+def test_beats_found_on_other_leads_keep_what_a_reader_did(opened, reading, store):
+    reviews = Reviews(store)
+    first = int(reviews.state(reading.id).samples[3])
+    reviews.edit(reading.id, "local", Relabel((first,), "V"), uuid.uuid4().hex)
+    opened.run()
+    opened.multiselect(key=f"leads-{reading.id}").set_value(["V1"])
+    next(button for button in opened.button if button.label == "Find beats again").click().run()
     assert not opened.exception
-    assert any("50 mm/s · 20 mm/mV" in caption.value and "0.5–40 Hz, notch 50 Hz" in caption.value for caption in opened.caption)
-    assert "0:00:00–0:00:05 of 0:00:40" in " ".join(line.value for line in opened.markdown)
+    assert {analysis.leads for analysis in store.analyses(reading.record_id)} == {("MLII", "V1"), ("V1",)}
+    state = Reviews(store).state(reading.id)
+    assert state.codes[list(state.samples).index(first)] == "V"
+    assert strip_of(opened)["reading"]["seq"] == 2
 
 
-def test_any_leads_in_any_order(opened, store):
-    opened.multiselect[0].set_value(["V1"]).run()
+def test_signing_freezes_and_amending_opens_again(opened, reading, store):
+    next(button for button in opened.button if button.label == "Sign off").click().run()
     assert not opened.exception
-    assert charts(opened)[0]["data"][0]["name"] == "V1"
-    opened.multiselect[0].set_value(["V1", "MLII"]).run()
-    assert [t["name"] for t in charts(opened)[0]["data"] if t["name"] in ("MLII", "V1")] == ["V1", "MLII"]
-    assert {analysis.leads for analysis in store.analyses(store.list()[0].id)} == {("MLII", "V1"), ("V1",), ("V1", "MLII")}
-    opened.multiselect[0].set_value([]).run()
+    assert strip_of(opened)["reading"]["editable"] is False
+    assert "signed off as version 1" in strip_of(opened)["reading"]["why_not"]
+    opened.text_input(key=f"amend-{reading.id}").set_value("second thoughts").run()
+    next(button for button in opened.button if button.label == "Amend").click().run()
     assert not opened.exception
-    assert "at least one lead" in opened.info[0].value
+    assert strip_of(opened)["reading"]["editable"] is True
+    assert [signed.version for signed in Reviews(store).signoffs(reading.id)] == [1]
 
 
-def test_a_gap_is_said_to_be_missing(opened):
-    opened.button(key="on").click().run()
-    texts = [annotation["text"] for annotation in charts(opened)[0]["layout"]["annotations"]]
-    assert "missing" in texts
-
-
-def test_on_back_and_go_to(opened):
-    opened.button(key="on").click().run()
-    assert "0:00:10–0:00:20" in charts_alt(opened)
-    opened.button(key="back").click().run()
-    assert "0:00:00–0:00:10" in charts_alt(opened)
-    assert opened.button(key="back").disabled
-    opened.text_input(key="goto").set_value("0:25").run()
-    assert "0:00:25–0:00:35" in charts_alt(opened)
-    for wrong in ("soon", "9:00:00"):
-        opened.text_input(key="goto").set_value(wrong).run()
-        assert not opened.exception
-        assert len(opened.toast) == 1
-        assert "0:00:25–0:00:35" in charts_alt(opened)
-
-
-def charts_alt(app) -> str:
-    return app.get("plotly_chart")[0].proto.alt.replace(" to ", "–")
-
-
-def test_next_and_previous_beat_of_a_class(opened, store):
-    analysis = store.analysis(store.analyses(store.list()[0].id)[0].id)
-    label = analysis.beats.labels[-1]
-    opened.selectbox(key="wanted").set_value(label).run()
-    opened.button(key="beat-Next").click().run()
+def test_history_can_be_replayed(opened, reading, store):
+    samples = Reviews(store).state(reading.id).samples
+    for sample in samples[:3]:
+        Reviews(store).edit(reading.id, "local", Relabel((int(sample),), "V"), uuid.uuid4().hex)
+    opened.session_state["panel"] = "History"
+    opened.run()
+    now = int(metrics(opened)["V beats"].split()[0])
+    opened.slider[0].set_value(1).run()
     assert not opened.exception
-    focus = opened.session_state["view"].focus_s
-    assert focus in analysis.beats.samples[np.asarray(analysis.beats.labels) == label] / 250
-    opened.button(key="beat-Next").click().run()
-    assert opened.session_state["view"].focus_s > focus
-    opened.button(key="beat-Previous").click().run()
-    assert opened.session_state["view"].focus_s == focus
+    assert int(metrics(opened)["V beats"].split()[0]) == now - 2
+    assert strip_of(opened)["base"].endswith("/at/1")
+    assert strip_of(opened)["reading"]["editable"] is False
+
+
+@pytest.mark.parametrize("panel", ["Events", "Shapes", "Measure", "History"])
+def test_each_panel_opens(opened, panel):
+    opened.session_state["panel"] = panel
+    opened.run()
+    assert not opened.exception
+    assert not opened.error
+
+
+def test_a_group_of_beats_is_relabelled_at_once(opened, reading, store):
+    opened.session_state["panel"] = "Shapes"
+    opened.run()
+    next(button for button in opened.button if button.label == "Group beats by shape").click().run()
+    assert not opened.exception
+    assert any(element.proto.alt.startswith("Mean beat and its spread by shape") for element in opened.get("plotly_chart"))
+    opened.button(key="select-group").click().run()
+    chosen = strip_of(opened)["goto"]["select"]
+    assert len(chosen) > 30
+    opened.button(key="group-to-V").click().run()
+    assert not opened.exception
+    state = Reviews(store).state(reading.id)
+    assert all(code == "V" for sample, code in zip(state.samples.tolist(), state.codes, strict=True) if sample in chosen)
+    assert len(Reviews(store).events(reading.id)) == 1
 
 
 def test_a_second_visit_analyses_nothing(opened, app, store, monkeypatch):
-    def refuse(*_, **__):
+    def never(*args, **kwargs):
         raise AssertionError("analysed again")
 
-    monkeypatch.setattr("ecgcore.analysis.analyze", refuse)
+    monkeypatch.setattr("ecgcore.analysis.analyze", never)
     app.run()
     assert not app.exception
+    assert metrics(app)["Beats"]
     assert len(store.analyses(store.list()[0].id)) == 1
 
 
@@ -144,10 +174,10 @@ def test_a_stopped_analysis_waits_to_be_asked_again(app, files, store):
     app.run().switch_page("pages/review.py").run()
     assert not app.exception
     assert store.analyses(stored.id) == ()
-    assert len(charts(app)) == 1
+    assert strip_of(app)["reading"] is None
     next(button for button in app.button if button.label == "Find beats").click().run()
     assert len(store.analyses(stored.id)) == 1
-    assert letters(app)
+    assert strip_of(app)["reading"]
 
 
 def test_without_a_model_the_signal_is_still_shown(app, files, store, monkeypatch, tmp_path):
@@ -157,7 +187,7 @@ def test_without_a_model_the_signal_is_still_shown(app, files, store, monkeypatc
     assert not app.exception
     assert len(app.error) == 1
     assert "no model" in app.error[0].value
-    assert len(charts(app)) == 1
+    assert strip_of(app)["reading"] is None
 
 
 @pytest.mark.parametrize("damage", ["unknown", "missing", "damaged"])
@@ -172,27 +202,17 @@ def test_a_record_that_cannot_be_opened_is_said_in_one_line(app, files, store: S
     app.run().switch_page("pages/review.py").run()
     assert not app.exception
     assert len(app.error) == 1
-    assert not app.get("plotly_chart")
-
-
-def test_findings_can_be_taken_away(opened, store):
-    from pages.ui.export import annotations
-
-    analysis = store.analysis(store.analyses(store.list()[0].id)[0].id)
-    assert Analysis.from_json(analysis.to_json(indent=1)) == analysis
-    assert [button.label for button in opened.get("download_button")] == ["Findings (JSON)", "Beats (WFDB annotations)"]
-    assert len(annotations(analysis)) >= 2 * len(analysis.beats)
+    assert not app.get("bidi_component")
 
 
 @pytest.mark.data
-def test_reference_annotations_stand_beside_the_model(app, store, data_set):
+def test_reference_annotations_stand_beside_the_reading(app, store, data_set):
     folder = data_set("mitdb")
     stored = store.add({f"119{end}": (folder / f"119{end}").read_bytes() for end in (".hea", ".dat", ".atr")})
     app.query_params["record"] = stored.id
     app.run().switch_page("pages/review.py").run()
-    next(box for box in app.selectbox if box.label == "Reference").set_value("atr").run()
     assert not app.exception
-    names = [trace["name"] for trace in charts(app)[0]["data"]]
-    assert "beats by atr" in names
-    assert "| **V** | ventricular ectopic |" in " ".join(line.value for line in app.markdown)
-    assert "| 444 |" in " ".join(line.value for line in app.markdown)
+    assert strip_of(app)["annotators"] == ["atr"]
+    (row,) = [line for cell in app.markdown for line in cell.value.splitlines() if line.startswith("| **V**")]
+    assert "| 0.99" in row
+    assert "| 445 | 444 | 444 |" in row

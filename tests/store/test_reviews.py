@@ -214,6 +214,9 @@ def test_going_over_to_another_analysis(store, reviews, reading, found, step, do
     assert (now.analysis_id, now.model, now.leads) == (newer, "beats@2", ("I", "II"))
     assert beats(reviews.state(reading.id)) == [(351, "S", "beats@2"), (500, "N", "beats@2"), (690, "F", ANNA)]
     assert reviews.state(reading.id).changed == 1
+    assert [reviews.basis(reading.id, seq) for seq in (0, event.seq - 1, event.seq, None)] == [reading.analysis_id, reading.analysis_id, newer, newer]
+    with pytest.raises(StoreError, match="no event 99"):
+        reviews.basis(reading.id, 99)
     with pytest.raises(StoreError, match="stands on this analysis already, beats@2 on I, II"):
         reviews.rebase(reading.id, BEN, newer, "twice")
     back = step("undo", BEN)

@@ -1,0 +1,77 @@
+"""What pages and routes share in one process: the store, and the recordings, analyses and readings that are open. Knows nothing of Streamlit."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from ecgcore import settings
+from ecgcore.findings import Analysis
+from ecgcore.record import Annotation, Record
+from ecgcore.signals.pyramid import Pyramid
+from ecgcore.store import Store
+from ecgcore.store.reviews import Reviews
+from ecgcore.store.sessions import Sessions
+
+OPEN_RECORDS = 8
+OPEN_ANALYSES = 8
+
+
+def store() -> Store:
+    """The store of this process. Raises StoreError."""
+    return _store(settings.home(), settings.database_url())
+
+
+def reviews() -> Reviews:
+    """The readings in that store."""
+    return _reviews(store())
+
+
+def sessions() -> Sessions:
+    """The review sessions in that store."""
+    return Sessions(store())
+
+
+def record(record_id: str) -> Record:
+    """A stored recording, its samples mapped. Raises StoreError, for one that was deleted too."""
+    opened = store()
+    return _record(opened, record_id, opened.get(record_id).created.isoformat())
+
+
+def pyramid(record_id: str) -> Pyramid:
+    """The least and greatest values of a stored recording at every zoom. Raises StoreError."""
+    opened = store()
+    return _pyramid(opened, record_id, opened.get(record_id).created.isoformat())
+
+
+def analysis(analysis_id: str) -> Analysis:
+    """A stored analysis. Raises StoreError."""
+    return _analysis(store(), analysis_id)
+
+
+def annotation(record_id: str, annotator: str) -> Annotation:
+    """An annotation file that came with a recording. Raises InputError naming those there are."""
+    return record(record_id).annotation(annotator)
+
+
+@lru_cache(maxsize=4)
+def _store(home: Path, database_url: str) -> Store:
+    return Store(home, database_url)
+
+
+@lru_cache(maxsize=4)
+def _reviews(opened: Store) -> Reviews:
+    return Reviews(opened)
+
+
+@lru_cache(maxsize=OPEN_RECORDS)
+def _record(opened: Store, record_id: str, _created: str) -> Record:
+    return opened.open(record_id)
+
+
+@lru_cache(maxsize=OPEN_RECORDS)
+def _pyramid(opened: Store, record_id: str, _created: str) -> Pyramid:
+    return opened.pyramid(record_id)
+
+
+@lru_cache(maxsize=OPEN_ANALYSES)
+def _analysis(opened: Store, analysis_id: str) -> Analysis:
+    return opened.analysis(analysis_id)
