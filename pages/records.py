@@ -26,7 +26,6 @@ def main() -> None:
         with st.container(gap="xsmall"):
             records(store, user)
     warmup.start()
-    warmup.preload()
 
 
 def upload(store: Store, user: access.User) -> None:

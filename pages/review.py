@@ -6,7 +6,7 @@ import streamlit as st
 
 from ecgcore.figures import trend
 from ecgcore.record import Record
-from pages.ui import access, analysing, beats, cards, desk, export, hand, shell, signing, steering, strip, strip_data
+from pages.ui import access, analysing, beats, cards, desk, export, hand, shell, signing, steering, strip, strip_data, warmup
 from pages.ui.hand import Hand
 from pages.ui.panels import beside, disagreements, events, history, measure, shapes
 from pages.ui.text import duration, moment, of_patient, plain, table
@@ -51,6 +51,7 @@ def review(user: access.User, record_id: str, record: Record, reading_id: str | 
         signing.menu(held)
         export.menu(held)
     headline(held)
+    warmup.settle()
     desk_of(held)
     with shell.one_line_errors():
         details(held)

@@ -16,25 +16,20 @@ def start() -> Thread:
     return thread
 
 
-def preload() -> None:
-    """Make the browser fetch its chart library now: an empty chart that the style sheet hides."""
-    import pandas  # noqa: F401  # see `rehearse`
-    import plotly.graph_objects as go
-
-    with st.container(key="preload"):
-        st.plotly_chart(go.Figure(), key="preload-chart", alt="Empty")
+def settle() -> None:
+    """Wait until pandas is whole: Plotly takes it from sys.modules, and trips over one that another thread has imported by half."""
+    import pandas  # noqa: F401
 
 
 def rehearse() -> None:
     """Analyse and draw a demo recording, and forget it."""
-    import pandas  # noqa: F401  # whole, before Plotly finds in sys.modules what another thread has imported by half
-
     from ecgcore import demo
     from ecgcore.analysis import analyze
     from ecgcore.figures import trend
     from ecgcore.figures.palette import LIGHT
     from ecgcore.signals import filters
 
+    settle()
     record = demo.make_demo("demo-12-lead")
     filters.apply(filters.DIAGNOSTIC, record.mv(("II",)), record.fs_hz)
     with suppress(EcgError):  # no model: the Review page will say so
