@@ -107,7 +107,8 @@ def record_line(store: Store, user: access.User, stored: StoredRecord) -> None:
     """One record: its name opens it, the bin removes it."""
     name, *cells, remove = st.columns(WIDTHS, vertical_alignment="center")
     name.button(plain(stored.name), key=f"open-{stored.id}", type="tertiary", icon=":material/ecg_heart:", help="Open in Review", on_click=open_record, args=(stored.id,))
-    for cell, text in zip(cells, worklist.line(stored), strict=True):
+    reading = next((one for one in desk.reviews().readings(stored.id) if one.kind == "open"), None)
+    for cell, text in zip(cells, worklist.line(stored, reading), strict=True):
         cell.markdown(text, help=worklist.how_found(stored.latest) if cell is cells[-1] else None)
     if access.may(user, "delete") and remove.button("", key=f"delete-{stored.id}", icon=":material/delete:", type="tertiary", help=f"Delete {plain(stored.name)}"):
         confirm_delete(store, stored)

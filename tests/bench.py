@@ -1,4 +1,4 @@
-"""Benchmarks on real data: python -m tests.bench [cold warm detectors day app strip]. Prints JSON; asserts nothing."""
+"""Benchmarks on real data: python -m tests.bench [cold warm detectors day app strip shapes]. Prints JSON; asserts nothing."""
 
 import json
 import os
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ecgcore import data, writers
+from ecgcore import shapes as shape_groups
 from ecgcore.analysis import analyze
 from ecgcore.api import evaluate
 from ecgcore.readers import read
@@ -78,13 +79,30 @@ def strip() -> dict[str, Any]:
     return measure(data.locate("mitdb"))
 
 
+def shapes() -> dict[str, Any]:
+    """Purity of the groups of like shape on DS1 and svdb, reference beats: share of beats that are of their group's most frequent class."""
+    names = [("mitdb", name) for name in data.DS1] + [("svdb", name) for name in data.record_ids(data.locate("svdb"))]
+    pure, pure_sn, beats, groups = [], [], [], []
+    for folder, name in names:
+        loaded = data.load_beats(data.locate(folder), name)
+        grouped = shape_groups.group(loaded.record, loaded.samples, loaded.labels)
+        counts = [grouped.counts(number) for number in range(len(grouped.groups))]
+        joined = [{"NS": one.get("N", 0) + one.get("S", 0), **{k: n for k, n in one.items() if k not in "NS"}} for one in counts]
+        pure.append(sum(max(one.values()) for one in counts))
+        pure_sn.append(sum(max(one.values()) for one in joined))
+        beats.append(len(loaded.samples))
+        groups.append(len(counts))
+    total = sum(beats)
+    return {"records": len(names), "beats": total, "purity": sum(pure) / total, "purity, S and N as one": sum(pure_sn) / total, "groups a record": statistics.mean(groups)}
+
+
 def _timed(work: Callable[[], Any]) -> float:
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
 
 
-ALL = (day, cold, warm, detectors, app, strip)  # the day first: peak memory of children is kept over all of them
+ALL = (day, cold, warm, detectors, app, strip, shapes)  # the day first: peak memory of children is kept over all of them
 
 if __name__ == "__main__":
     wanted = sys.argv[1:]

@@ -89,7 +89,7 @@ def _heading(grouped: Shapes, number: int) -> str:
 def _rows(grouped: Shapes) -> tuple[NDArray[np.float64], tuple[float, float]]:
     """Height in mV at which the zero of each lead is drawn, the first lead on top, and the limits of a panel."""
     shown = grouped.groups[:-1] if grouped.has_other and len(grouped.groups) > 1 else grouped.groups
-    means = np.array([one.mean_mv for one in shown], np.float64).reshape(len(shown), len(grouped.leads), -1)
+    means = np.array([one.mean_mv for one in shown], np.float64).reshape(len(shown), len(grouped.leads), len(grouped.time_ms))
     spreads = np.array([one.spread_mv for one in shown], np.float64).reshape(means.shape)
     above, below = (_room(sign * means, spreads) for sign in (1, -1))
     zero = np.cumsum(-(np.append(0.0, below[:-1]) + above))

@@ -37,9 +37,10 @@ class Settings:
     common: int = 30  # shapes looked for in the sample
     rare: int = 20  # and among beats that misfit all of those
     rare_misfit: float = 0.6
-    same_misfit: float = 0.25  # shapes whose means differ by no more are one …
+    same_misfit: float = 0.20  # shapes whose means differ by no more are one …
     loosest_misfit: float = 0.5  # … or by no more than this, where there would be too many clusters
     outlier_misfit: float = 0.7  # a beat farther from every shape is like no other
+    next_misfit: float = 0.5  # one that has its shape to itself may join another from which it differs by no more
     least_beats: int = 3  # fewer are relabelled as fast one by one
     most_clusters: int = 20
 
@@ -104,11 +105,9 @@ def group(windows: Windows, present: Flags, settings: Settings = DEFAULT) -> Gro
     if not beats.shown.any():
         return Grouping((), _cluster(beats, np.arange(len(windows))))
     shapes = _shapes(beats)
-    number = beats.nearest(shapes)[0]
-    beats = beats.aligned(shapes, _leaders(beats, shapes, number)[number])
-    shapes = _shapes(beats)
-    nearest, misfit = beats.nearest(shapes)
-    number = _numbers(shapes, np.where(misfit <= settings.outlier_misfit, nearest, NO_CLUSTER), settings)
+    nearest, _ = beats.nearest(shapes)
+    beats = beats.aligned(_targets(beats, shapes, nearest), nearest)
+    number = _numbers(beats, _shapes(beats))
     clusters = [_cluster(beats, np.flatnonzero(number == one)) for one in range(number.max() + 1)]
     clusters.sort(key=lambda cluster: (-len(cluster), cluster.members[0]))
     return Grouping(tuple(clusters), _cluster(beats, np.flatnonzero(number == NO_CLUSTER)))
@@ -202,11 +201,12 @@ def _lag(wide: Windows, target: Windows) -> NDArray[np.float64]:
 
 
 def _moved(wide: Windows, first: NDArray[np.float64], width: int) -> Windows:
-    """Windows (k, n_leads, width) that begin at some place, perhaps between samples, of wide ones, by cubic splines."""
+    """Windows (k, n_leads, width) that begin at some place, perhaps between samples, of wide ones, by cubic splines; each less its mean."""
     from scipy.ndimage import map_coordinates
 
     row = np.arange(wide.shape[0] * wide.shape[1]).reshape(*wide.shape[:2], 1) * wide.shape[2]
-    return np.asarray(map_coordinates(wide.ravel(), [row + first[:, None, None] + np.arange(width)], order=3), np.float32)
+    moved = map_coordinates(wide.ravel(), [row + first[:, None, None] + np.arange(width)], order=3)
+    return np.asarray(moved - moved.mean(axis=2, keepdims=True), np.float32)
 
 
 def misfits(x: NDArray[np.float32], shapes: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -231,67 +231,87 @@ def _shapes(beats: _Beats) -> NDArray[np.float32]:
     return np.concatenate([common, _ward(beats.shapes(_some(far, settings.sample_beats)), settings.rare, settings.components)])
 
 
-def _leaders(beats: _Beats, shapes: NDArray[np.float32], number: Indices) -> Indices:
-    """For each shape (k, n_leads · width) the commonest one that is the same at some lag; itself where there is none."""
-    sizes = np.bincount(number[beats.shown], minlength=len(shapes))
-    wide = np.zeros((len(shapes), *beats.windows.shape[1:]), np.float32)
+def _targets(beats: _Beats, shapes: NDArray[np.float32], number: Indices) -> NDArray[np.float32]:
+    """What the beats of each shape are to be aligned to, (k, n_leads · width): the commonest shape that is the same at some lag.
+
+    It is put where the R peaks have it in the median, so that time 0 of a mean stays the R peak.
+    """
+    wide, sizes = _wide(beats, len(shapes), number)
+    steps = np.arange(FINER * 2 * (beats.margin - SPLINE) + 1) / FINER + SPLINE
+    apart = np.stack([misfits(_moved(wide, np.full(len(wide), step), beats.width).reshape(len(wide), -1), shapes) for step in steps])
+    least, later = apart.min(axis=0), steps[apart.argmin(axis=0)] - beats.margin
+    targets, done = shapes.copy(), np.zeros(len(shapes), np.bool_)
+    for leader in np.argsort(-sizes, kind="stable").tolist():
+        follow = np.flatnonzero(~done & ((least[:, leader] <= beats.settings.same_misfit) | (np.arange(len(shapes)) == leader)))
+        if not done[leader] and sizes[leader]:
+            order = follow[np.argsort(later[follow, leader], kind="stable")]
+            middle = order[np.searchsorted(np.cumsum(sizes[order]), sizes[order].sum() / 2)]
+            targets[follow] = _moved(wide[leader : leader + 1], beats.margin - later[middle : middle + 1, leader], beats.width).reshape(1, -1)
+            done[follow] = True
+    return targets
+
+
+def _wide(beats: _Beats, k: int, number: Indices) -> tuple[Windows, Indices]:
+    """Means of the beats of each of k shapes with their margins and without unit, (k, n_leads, width + 2 · margin), and how many there are."""
+    total, seen_by = np.zeros((k, *beats.windows.shape[1:]), np.float32), np.zeros((k, beats.windows.shape[1]), np.float32)
     for rows in _chunks(np.flatnonzero(beats.shown)):
-        members = (number[rows] == np.arange(len(shapes))[:, None]).astype(np.float32)
-        seen = beats.windows[rows] / beats.usual_mv[:, None] * beats.present[rows][:, :, None]
-        wide += (members @ seen.reshape(len(rows), -1)).reshape(wide.shape)
-    wide /= np.maximum(sizes, 1)[:, None, None]
-    steps = np.arange(FINER * (2 * (beats.margin - SPLINE)) + 1) / FINER + SPLINE
-    moved = (_moved(wide, np.full(len(shapes), step), beats.width) for step in steps)
-    least = np.min([misfits((x - x.mean(axis=2, keepdims=True)).reshape(len(x), -1), shapes) for x in moved], axis=0)
-    leader = np.arange(len(shapes))
-    led = np.zeros(len(shapes), np.bool_)
-    for one in np.argsort(-sizes, kind="stable"):
-        if not led[one]:
-            follow = ~led & (least[:, one] <= beats.settings.same_misfit)
-            leader[follow], led[follow | (leader == one)] = one, True
-    return leader
+        members = (number[rows] == np.arange(k)[:, None]).astype(np.float32)
+        seen = (beats.windows[rows] - beats.windows[rows].mean(axis=2, keepdims=True)) / beats.usual_mv[:, None] * beats.present[rows][:, :, None]
+        total += (members @ seen.reshape(len(rows), -1)).reshape(total.shape)
+        seen_by += members @ beats.present[rows].astype(np.float32)
+    return np.asarray(total / np.maximum(seen_by, 1)[:, :, None], np.float32), np.bincount(number[beats.shown], minlength=k).astype(np.int64)
 
 
 def _ward(x: NDArray[np.float32], k: int, components: int) -> NDArray[np.float32]:
     """Means of at most k clusters of beats (n, width) by Ward's method, on their principal components."""
     from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.linalg import eigh
 
     if len(x) < 2:
         return x
     about = x - x.mean(axis=0)
-    axes = np.linalg.eigh((about.T @ about).astype(np.float64))[1][:, ::-1][:, :components]
-    number = fcluster(linkage(about @ axes, "ward"), k, "maxclust") - 1
+    if len(x) > x.shape[1]:  # fewer beats are compared as fast as they are
+        about = about @ eigh(about.T @ about, subset_by_index=[max(0, x.shape[1] - components), x.shape[1] - 1])[1]
+    number = fcluster(linkage(about, "ward"), k, "maxclust") - 1
     members = number == np.arange(number.max() + 1)[:, None]
     return np.asarray(members.astype(np.float32) @ x / members.sum(axis=1, keepdims=True), np.float32)
 
 
-def _numbers(shapes: NDArray[np.float32], nearest: Indices, settings: Settings) -> Indices:
-    """Cluster (n_beats,) of each beat from its nearest shape: shapes that differ little are one, shapes of few beats none.
+def _numbers(beats: _Beats, shapes: NDArray[np.float32]) -> Indices:
+    """Cluster (n_beats,) of each beat. One of a shape that has too few goes to the shape next to its own, if it fits there."""
+    settings = beats.settings
+    nearest, misfit = beats.nearest(shapes)
+    sizes = np.bincount(nearest[misfit <= settings.outlier_misfit], minlength=len(shapes))
+    of_shape = _merged(shapes, sizes, settings)
+    number = np.where(misfit <= settings.outlier_misfit, of_shape[nearest], NO_CLUSTER)
+    kept = np.flatnonzero(of_shape != NO_CLUSTER)
+    if len(kept) and (number == NO_CLUSTER).any():
+        nearest, misfit = beats.nearest(shapes[kept])
+        number = np.where((number == NO_CLUSTER) & (misfit <= settings.next_misfit), of_shape[kept[nearest]], number)
+    return number
+
+
+def _merged(shapes: NDArray[np.float32], sizes: Indices, settings: Settings) -> Indices:
+    """Cluster (k,) of each shape: those that differ little are one, those of few beats are none.
 
     Where more than most_clusters would be left, shapes that differ more are made one too, and then the smallest left out.
     """
     from scipy.cluster.hierarchy import fcluster, linkage
 
-    used, place = np.unique(nearest[nearest != NO_CLUSTER], return_inverse=True)
-    number = np.full(len(nearest), NO_CLUSTER, np.int64)
-    if not len(used):
-        return number
-    merged, levels = np.zeros(len(used), np.int64), [settings.same_misfit]
-    if len(used) > 1:
-        tree = linkage(misfits(shapes[used], shapes[used])[np.triu_indices(len(used), 1)], "average")
-        levels += sorted(level for level in tree[:, 2].tolist() if settings.same_misfit < level <= settings.loosest_misfit)
-    for level in levels:
-        if len(used) > 1:
-            merged = fcluster(tree, level, "distance").astype(np.int64) - 1
-        sizes = np.bincount(merged[place])
-        kept = np.flatnonzero(sizes >= settings.least_beats)
+    if len(shapes) < 2:
+        return np.where(sizes >= settings.least_beats, 0, NO_CLUSTER)
+    tree = linkage(misfits(shapes, shapes)[np.triu_indices(len(shapes), 1)], "average")
+    looser = sorted(level for level in tree[:, 2].tolist() if settings.same_misfit < level <= settings.loosest_misfit)
+    for level in (settings.same_misfit, *looser):
+        merged = fcluster(tree, level, "distance").astype(np.int64) - 1
+        together = np.bincount(merged, weights=sizes)
+        kept = np.flatnonzero(together >= settings.least_beats)
         if len(kept) <= settings.most_clusters:
             break
-    kept = kept[np.argsort(-sizes[kept], kind="stable")][: settings.most_clusters]
-    rank = np.full(merged.max() + 1, NO_CLUSTER, np.int64)
-    rank[kept] = np.arange(len(kept))
-    number[nearest != NO_CLUSTER] = rank[merged[place]]
-    return number
+    rank = np.full(len(together), NO_CLUSTER, np.int64)
+    largest = kept[np.argsort(-together[kept], kind="stable")][: settings.most_clusters]
+    rank[largest] = np.arange(len(largest))
+    return rank[merged]
 
 
 def _cluster(beats: _Beats, members: Indices) -> Cluster:

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from ecgcore.store import StoredAnalysis, StoredRecord
+from ecgcore.store.reviews import Reading
 from pages.ui.text import duration, listed, moment, plain
 
 HEADER: Final = ("Record", "Format", "Leads", "Rate", "Length", "Recorded", "Added (UTC)", "Findings")
 PAGE: Final = 20
 
 
-def line(stored: StoredRecord) -> tuple[str, ...]:
-    """What the worklist says of a record after its name, in Markdown."""
+def line(stored: StoredRecord, reading: Reading | None = None) -> tuple[str, ...]:
+    """What the worklist says of a record and its shared reading after its name, in Markdown."""
     return (
         plain(stored.format),
         plain(listed(stored.leads)),
@@ -19,12 +20,16 @@ def line(stored: StoredRecord) -> tuple[str, ...]:
         duration(stored.duration_s),
         moment(stored.start),
         moment(stored.created),
-        findings(stored.latest),
+        findings(stored.latest, reading),
     )
 
 
-def findings(latest: StoredAnalysis | None) -> str:
-    """Beats and ectopic burden of the newest analysis."""
+def findings(latest: StoredAnalysis | None, reading: Reading | None = None) -> str:
+    """Beats and ectopic burden of the newest analysis; once readers have edited them, how far they are instead: the model's counts no longer hold."""
+    if reading is not None and reading.signed is not None:
+        return f"signed, version {reading.signed.version}, by {plain(reading.signed.who)}"
+    if reading is not None and reading.seq:
+        return f"edited, {reading.seq:,} {'change' if reading.seq == 1 else 'changes'}"
     if latest is None:
         return "not analysed"
     total = sum(latest.counts.values())

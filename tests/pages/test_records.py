@@ -1,6 +1,11 @@
+import uuid
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from ecgcore.analysis import analyze
+from ecgcore.review import Delete
+from ecgcore.store.reviews import Reviews
 from pages.ui.text import plain
 
 
@@ -135,3 +140,14 @@ def test_a_long_list_is_paged_and_searched(app, files, store):
 
 def test_names_are_shown_letter_for_letter():
     assert plain("a_b*[c](d):red[x]\n<i>") == r"a\_b\*\[c\]\(d\)\:red\[x\] \<i\>"
+
+
+def test_the_list_says_how_far_readers_are_and_no_longer_what_the_model_counted(app, files, store):
+    stored = store.add(files())
+    kept = store.save_analysis(stored.id, analyze(store.open(stored.id)))
+    reading = Reviews(store).reading(stored.id, kept.id)
+    assert any("beats" in cell.value for cell in app.run().markdown)
+    Reviews(store).edit(reading.id, "local", Delete((int(Reviews(store).state(reading.id).samples[0]),)), uuid.uuid4().hex)
+    assert "edited, 1 change" in [cell.value for cell in app.run().markdown]
+    Reviews(store).sign(reading.id, "local", "")
+    assert "signed, version 1, by local" in [cell.value for cell in app.run().markdown]
