@@ -79,6 +79,8 @@ def desk_of(held: Hand) -> None:
     """The strip, and beside it what is being looked at."""
     found = events.episodes_of(held)
     left, right = st.columns([3, 1.1], gap="small")
+    with left:  # first, so that it is on its way while the rest is made
+        mounted(strip_data.of_reading(held, found, shell.colours(), steering.wanted()))
     with right:
         panels = {"Disagreements": disagreements.show, **PANELS} if held.reading.kind == "adjudication" else PANELS
         if st.session_state.get("panel") not in panels:
@@ -86,8 +88,6 @@ def desk_of(held: Hand) -> None:
         chosen = st.segmented_control("Panel", list(panels), key="panel", label_visibility="collapsed", required=True)
         with st.container(height=580, border=False), shell.one_line_errors():
             panels[chosen or next(iter(panels))](held)
-    with left:
-        mounted(strip_data.of_reading(held, found, shell.colours(), steering.wanted()))
 
 
 def mounted(data: dict[str, Any]) -> None:

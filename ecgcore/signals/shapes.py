@@ -265,13 +265,12 @@ def _wide(beats: _Beats, k: int, number: Indices) -> tuple[Windows, Indices]:
 def _ward(x: NDArray[np.float32], k: int, components: int) -> NDArray[np.float32]:
     """Means of at most k clusters of beats (n, width) by Ward's method, on their principal components."""
     from scipy.cluster.hierarchy import fcluster, linkage
-    from scipy.linalg import eigh
 
     if len(x) < 2:
         return x
     about = x - x.mean(axis=0)
     if len(x) > x.shape[1]:  # fewer beats are compared as fast as they are
-        about = about @ eigh(about.T @ about, subset_by_index=[max(0, x.shape[1] - components), x.shape[1] - 1])[1]
+        about = about @ np.linalg.eigh(about.T @ about)[1][:, ::-1][:, :components]
     number = fcluster(linkage(about, "ward"), k, "maxclust") - 1
     members = number == np.arange(number.max() + 1)[:, None]
     return np.asarray(members.astype(np.float32) @ x / members.sum(axis=1, keepdims=True), np.float32)

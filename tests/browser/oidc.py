@@ -7,12 +7,12 @@ import sys
 
 CLIENT_ID, CLIENT_SECRET = "leadwise", "a secret that the app and its provider share"
 PASSWORD = "a password of the tests"  # noqa: S105  # of people who do not exist
-VERIFIED = ("reader@heart.example", "reviewer@heart.example", "stranger@heart.example")
+VERIFIED = ("reader@heart.example", "second@heart.example", "reviewer@heart.example", "stranger@heart.example")
 UNVERIFIED = ("doubtful@heart.example",)
 
 
 def serve(port: int, redirect_uri: str) -> None:
-    """Answer as a provider that knows one client and four people."""
+    """Answer as a provider that knows one client and five people."""
     from canaille import create_app
     from canaille.app import models
     from canaille.backends import Backend
