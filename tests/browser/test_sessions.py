@@ -34,6 +34,8 @@ def to_sessions(page: Page) -> None:
 
 def begin(page: Page, name: str, readers: tuple[str, ...]) -> None:
     """Begin a session of 00409_hr on the Sessions page; the one who begins it is offered as its reader."""
+    expect(page.locator(".strip[data-tiles=ready]:not([data-beats='0'])")).to_be_visible()
+    at_rest(page)
     to_sessions(page)
     page.get_by_text("New session").click()
     page.wait_for_function("() => document.getAnimations().every(one => one.playState !== 'running')")  # a list opened before that closes again
@@ -154,8 +156,11 @@ def test_two_readers_are_blind_until_both_signed_and_a_reviewer_decides(desk: De
     reviewer.get_by_role("button", name="Adjudicate 2 disagreements").click()
     strip = Review(reviewer)
     expect(reviewer.get_by_text("0 of 2 disagreements decided.")).to_be_visible()
-    for line, choice in ((0, f"{READER}: V"), (1, "F")):
+    for line, (at, choice) in enumerate((("1.59", f"{READER}: V"), ("2.85", "F"))):
+        strip.panel("Events")
+        strip.panel("Disagreements")  # drawn anew: the list takes no first click after one elsewhere
         strip.list().click(line)
+        expect(reviewer.get_by_text(f"At 0:00:0{at}:")).to_be_visible()
         reviewer.get_by_role("button", name=choice, exact=True).click()
         expect(reviewer.get_by_text(f"{line + 1} of 2 disagreements decided.")).to_be_visible()
     strip.letters("NNVNF" + 11 * "N")
