@@ -89,10 +89,14 @@ class List:
         """A cell by its line, the first is 0, and the name of its column."""
         return self.canvas.get_by_test_id(f"glide-cell-{self._number(column)}-{row}")
 
-    def column(self, name: str) -> list[str]:
+    def cells(self, column: str) -> Locator:
         """The cells of a column in view."""
-        expect(self.cell(0, name)).to_be_attached()
-        return self.canvas.locator(f"[data-testid^=glide-cell-{self._number(name)}-]").all_text_contents()
+        return self.canvas.locator(f"[data-testid^=glide-cell-{self._number(column)}-]")
+
+    def texts(self, column: str) -> list[str]:
+        """What is in them now."""
+        expect(self.cell(0, column)).to_be_attached()
+        return self.cells(column).all_text_contents()
 
     def click(self, row: int) -> None:
         expect(self.canvas.get_by_test_id(f"glide-cell-0-{row}")).to_be_attached()
