@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgcore.findings import Analysis, Beats, Info, Quality, QualityMark
+from ecgcore.findings import AAMI_CLASSES, Analysis, Beats, Info, Quality, QualityMark
 from ecgcore.inference import beats as beat_models
-from ecgcore.leads import ecg_leads, is_ecg
+from ecgcore.leads import ecg_leads, is_ecg, normalise
 from ecgcore.record import Record
 from ecgcore.signals import detection, features, filters, peaks, quality, resampling
 
@@ -44,44 +44,55 @@ def analyze(record: Record, leads: Iterable[str] | None = None, *, model: str = 
         tell(0.6, "classifying beats")
         beats = _classified(classifier, record, chosen, clarities, samples, detection.NAME)
     tell(1.0, "done")
-    return Analysis(Info.of(record), chosen, beats, rhythm=None, quality=judged, timing_s=timing.seconds, notes=_cautions(beats, judged, record.fs_hz))
+    said = (*_cautions(chosen, beats, judged, record.fs_hz), *cautions_of(classifier, chosen))
+    return Analysis(Info.of(record), chosen, beats, rhythm=None, quality=judged, timing_s=timing.seconds, notes=said)
 
 
 def classify(record: Record, samples: NDArray[np.int64], leads: Iterable[str] | None = None, *, model: str = "beats") -> Beats:
     """The class of beats whose R peaks (n_beats,) are given at the record's own rate, ascending. Errors as `analyze`."""
     chosen = record.select(ecg_leads(record.leads) if leads is None else leads)
     classifier = beat_models.load(model)
-    clarities = [detection.envelope(_at_analysis_rate(record, lead)).clarity for lead in chosen]
-    return _classified(classifier, record, chosen, clarities, samples, "given")
+    clarities = [detection.envelope(_at_rate(record, lead, detection.FS_HZ)).clarity for lead in classifier.takes(chosen)]
+    return _classified(classifier, record, classifier.takes(chosen), clarities, samples, "given")
+
+
+def cautions_of(classifier: beat_models.BeatModel, leads: tuple[str, ...]) -> tuple[str, ...]:
+    """What a reader must know of a model before trusting its classes on these leads."""
+    card, said = classifier.card, []
+    absent = [name for name in AAMI_CLASSES if name not in card.classes]
+    if absent:
+        said.append(f"{card.id} knows the classes {', '.join(card.classes)} only: a beat that is {' or '.join(absent)} is called one of these.")
+    if card.input.leads != "any" and not any(normalise(lead) in card.input.leads for lead in leads):
+        said.append(f"{card.id} learned from lead {' or '.join(card.input.leads)}, and none of {', '.join(leads)} is that: its classes are not to be relied on.")
+    return tuple(said)
 
 
 def _envelopes(record: Record, leads: tuple[str, ...], clarities: list[detection.Clarity], tell: Progress) -> Iterator[detection.LeadEnvelope]:
     """The detector's view of each lead, one at a time: a day of several leads never stands in memory as floats. Their clarity is kept."""
     for done, lead in enumerate(leads):
         tell(0.5 * done / len(leads), f"finding beats in {lead}")
-        seen = detection.envelope(_at_analysis_rate(record, lead))
+        seen = detection.envelope(_at_rate(record, lead, detection.FS_HZ))
         clarities.append(seen.clarity)
         yield seen
         del seen  # before the next is made
 
 
-def _classified(
-    classifier: beat_models.BeatClassifier, record: Record, leads: tuple[str, ...], clarities: list[detection.Clarity], samples: NDArray[np.int64], detector: str
-) -> Beats:
-    """Beats from their positions; the leads are read again, one at a time."""
-    spec = classifier.card.input
-    filtered = (filters.band_pass(_at_analysis_rate(record, lead), spec.band_hz, detection.FS_HZ) for lead in leads)
+def _classified(classifier: beat_models.BeatModel, record: Record, leads: tuple[str, ...], clarities: list[detection.Clarity], samples: NDArray[np.int64], detector: str) -> Beats:
+    """Beats from their positions; those of the leads that the model looks at are read again, one at a time, at its rate."""
+    spec, looked_at = classifier.card.input, classifier.takes(leads)
+    filtered = (filters.band_pass(_at_rate(record, lead, spec.fs_hz), spec.band_hz, spec.fs_hz) for lead in looked_at)
     at = (samples / record.fs_hz * detection.FS_HZ).astype(np.int64)
-    probabilities = classifier.probabilities(filtered, np.stack([clarity.trust(at) for clarity in clarities]), samples, record.fs_hz)
+    trust = np.stack([clarity.trust(at) for lead, clarity in zip(leads, clarities, strict=True) if lead in looked_at])
+    probabilities = classifier.probabilities(filtered, trust, samples, record.fs_hz)
     labels = classifier.labels(probabilities)
-    return Beats(samples, labels, labels, probabilities, classifier.card.id, leads, detector, classifier.card.classes)
+    return Beats(samples, labels, labels, probabilities, classifier.card.id, looked_at, detector, classifier.card.classes)
 
 
-def _cautions(beats: Beats, judged: Quality, fs_hz: float) -> tuple[str, ...]:
+def _cautions(leads: tuple[str, ...], beats: Beats, judged: Quality, fs_hz: float) -> tuple[str, ...]:
     """What a reader must know before trusting the counts."""
     said = []
-    if not any(is_ecg(lead) for lead in beats.leads):
-        said.append(f"No channel is named as an ECG lead: {', '.join(beats.leads)}.")
+    if not any(is_ecg(lead) for lead in leads):
+        said.append(f"No channel is named as an ECG lead: {', '.join(leads)}.")
     if fs_hz < LOW_FS_HZ:
         said.append(f"{fs_hz:g} Hz is too low a rate to tell the shapes of beats; from {LOW_FS_HZ:g} Hz on they can be classified.")
     if len(beats) < FEW_BEATS:
@@ -91,14 +102,14 @@ def _cautions(beats: Beats, judged: Quality, fs_hz: float) -> tuple[str, ...]:
     if doubtful > DOUBTFUL:
         said.append(f"{doubtful:.0%} of the beats lie where no chosen lead is usable: they, and the counts with them, are not to be relied on.")
     irregular = features.irregularity(beats.samples, fs_hz)
-    if irregular > IRREGULAR and beats.counts["S"]:
+    if irregular > IRREGULAR and "S" in beats.labels:
         said.append(f"Irregular rhythm (successive RR intervals differ by {irregular:.0%} in the median): in atrial fibrillation conducted beats may be called S.")
     return tuple(said)
 
 
-def _at_analysis_rate(record: Record, lead: str) -> NDArray[np.float32]:
-    """One lead at the rate of detection and classification, without NaN."""
-    return resampling.resample_blocks(partial(_one_lead, record, lead), record.n_samples, record.fs_hz, detection.FS_HZ)
+def _at_rate(record: Record, lead: str, fs_hz: float) -> NDArray[np.float32]:
+    """One lead at the rate of detection, or of a model, without NaN."""
+    return resampling.resample_blocks(partial(_one_lead, record, lead), record.n_samples, record.fs_hz, fs_hz)
 
 
 def _one_lead(record: Record, lead: str, start: int, stop: int) -> NDArray[np.float32]:

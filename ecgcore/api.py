@@ -10,7 +10,7 @@ from ecgcore.findings import Info
 from ecgcore.record import Record
 
 if TYPE_CHECKING:
-    from ecgcore.inference.beats import BeatClassifier
+    from ecgcore.inference.beats import BeatModel
     from ecgcore.inference.cards import Card, Figure
 
 QRS = "qrs"
@@ -35,8 +35,8 @@ def _read(source: str | Path | bytes) -> Record:
     return readers.read(source)
 
 
-def load_model(model: str = "beats") -> "BeatClassifier":
-    """A beat model by "name" or "name@version". Raises ModelError where it is not there or does not fit its card."""
+def load_model(model: str = "beats") -> "BeatModel":
+    """A model that classifies beats, by "name" or "name@version". Raises ModelError where it is not there or does not fit its card."""
     from ecgcore.inference import beats
 
     return beats.load(model)
@@ -56,6 +56,8 @@ def evaluate(
     *,
     leads: str | None = None,
     reference_beats: bool = False,
+    without: str = "",
+    noise: str | None = None,
     against: tuple[str, ...] = (),
     to_card: bool = False,
     tell: Callable[[str], None] | None = None,
@@ -66,40 +68,46 @@ def evaluate(
                      or "intervals" for PR, QRS and QT on LUDB, `against` other delineators
     records          "ds2", "ds1", "all" or "100,101"; for intervals "all", "odd", "even" or "1,2"
     leads            None for all, "first" for the first of each record, or names with commas
+    without          records left out of those, with commas
+    noise            added before anything else: "ma:12" or "bw:12", kind and signal-to-noise ratio in dB
     reference_beats  classify the reference beats instead of finding them
     to_card          write the figures onto the card of the (first) model
 
     Raises InputError for records or options that do not fit, ModelError for a model that is not there.
     """
     from ecgcore.evaluation import beats, detectors, intervals
+    from ecgcore.evaluation import noise as noises
 
     folder = Path(folder)
     if model == INTERVALS:
         if leads or reference_beats or to_card:
             raise InputError("--leads, --reference-beats and --to-card do not go with 'intervals': they are measured over all leads and in II, on beats found")
         return intervals.evaluate(folder, intervals.select(folder, records), against, tell).as_dict()
-    names = data.select_records(folder, records)
+    names = data.select_records(folder, records, without)
     if model == QRS:
-        if reference_beats or to_card:
-            raise InputError("--reference-beats and --to-card do not go with 'qrs': it is no model, and detection is what is measured")
+        if reference_beats or to_card or noise:
+            raise InputError("--reference-beats, --noise and --to-card do not go with 'qrs': it is no model, and detection is what is measured")
         return detectors.compare(folder, names, leads, against, tell).as_dict()
     if against:
         raise InputError(f"--against goes with 'qrs' and 'intervals', not with {model!r}")
     judge = beats.evaluate_reference if reference_beats else beats.evaluate_raw
     ids = [load_model(one.strip()).card.id for one in model.split(",")]
-    results = [{"records_of": folder.name, **judge(one, folder, names, leads, tell).as_dict()} for one in ids]
+    heard = noises.parse(noise) if noise else None
+    results = [{"records_of": folder.name, **judge(one, folder, names, leads, heard, tell).as_dict()} for one in ids]
     summary = beats.over_models(results)
     if to_card:
-        _onto_card(ids[0], beats.figures(summary, _command(ids, folder, records, leads, reference_beats), f"{folder.name} {records}, by patient"))
+        options = {"--leads": leads, "--without": without, "--noise": noise}
+        split = f"{folder.name} {records}{f' without {without}' if without else ''}, by patient"
+        _onto_card(ids[0], beats.figures(summary, _command(ids, folder, records, options, reference_beats), split))
     return results[0] if len(results) == 1 else summary
 
 
-def _command(ids: list[str], folder: Path, records: str, leads: str | None, reference_beats: bool) -> str:
+def _command(ids: list[str], folder: Path, records: str, stated: dict[str, str | None], reference_beats: bool) -> str:
     """The command lines that give these figures again; of several models the others are first trained with the seeds on their cards."""
     from ecgcore.inference import cards
 
     seeds = [(cards.read_card(cards.find(model)).name, cards.read_card(cards.find(model)).training.seed) for model in ids[1:]]
-    options = [*([f"--leads {leads}"] if leads else []), *(["--reference-beats"] if reference_beats else [])]
+    options = [*(f"{option} {value}" for option, value in stated.items() if value), *(["--reference-beats"] if reference_beats else [])]
     evaluate = " ".join(["python -m ecgcore evaluate", ",".join(ids), f"--data .data/{folder.name}", f"--records {records}", *options])
     return " && ".join([*(f"python -m ecgcore train {name} --seed {seed}" for name, seed in seeds), evaluate])
 

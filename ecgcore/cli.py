@@ -56,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder of WFDB records with .atr files; for intervals that of LUDB")
     evaluate.add_argument("--records", default="ds2", help="ds1, ds2, all, or 100,101 (default: ds2); for intervals all, odd, even, or 1,2")
     evaluate.add_argument("--leads", help="first, or names with commas; all when left out")
+    evaluate.add_argument("--without", default="", metavar="RECORDS", help="records to leave out of those, with commas")
+    evaluate.add_argument("--noise", metavar="KIND:DB", help="add noise of nstdb first: ma:12 is muscle artefact at 12 dB, bw baseline wander")
     evaluate.add_argument("--reference-beats", action="store_true", help="classify the reference beats instead of finding them")
     evaluate.add_argument("--against", default="", metavar="NAMES", help="for qrs: neurokit2,xqrs,sleepecg; for intervals: neurokit2-dwt,neurokit2-cwt")
 
@@ -152,7 +154,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     against = tuple(name for name in options.against.split(",") if name)
     tell = (lambda said: print(said, file=sys.stderr)) if sys.stderr.isatty() else None
-    how = {"leads": options.leads, "reference_beats": options.reference_beats, "against": against, "to_card": options.to_card}
+    how = {"leads": options.leads, "without": options.without, "noise": options.noise, "reference_beats": options.reference_beats, "against": against, "to_card": options.to_card}
     _print_json(evaluate(options.model, options.data, options.records, tell=tell, **how))
 
 

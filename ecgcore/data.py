@@ -51,14 +51,15 @@ def record_ids(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in folder.glob("*.hea") if path.with_suffix(".atr").is_file()))
 
 
-def select_records(folder: Path, wanted: str) -> tuple[str, ...]:
-    """Record ids for "all", "ds1", "ds2" or "100,101"; paced records are in "all" only. Raises InputError for one that is not there."""
+def select_records(folder: Path, wanted: str, without: str = "") -> tuple[str, ...]:
+    """Record ids for "all", "ds1", "ds2" or "100,101", less those in `without`; paced records are in "all" only. Raises InputError for one that is not there."""
     there = record_ids(folder)
     named = {"all": there, "ds1": DS1, "ds2": DS2}.get(wanted.lower(), tuple(part.strip() for part in wanted.split(",") if part.strip()))
-    absent = [name for name in named if name not in there]
+    left_out = {part.strip() for part in without.split(",") if part.strip()}
+    absent = [name for name in named if name not in there] + sorted(left_out - set(named))
     if absent or not named:
         raise InputError(f"no record {', '.join(absent) or wanted!r} with reference beats in {folder}; it has {', '.join(there[:8]) or 'none'}{' …' if len(there) > 8 else ''}")
-    return tuple(named)
+    return tuple(name for name in named if name not in left_out)
 
 
 def load_beats(folder: Path, name: str) -> LabelledBeats:
@@ -82,6 +83,15 @@ def load_all(folder: Path, names: Iterable[str]) -> Iterator[LabelledBeats]:
         yield labelled
     if names in COUNTS and counts != COUNTS[names]:
         raise DataError(f"these records should hold the beats {COUNTS[names]}, those in {folder} hold {counts}")
+
+
+def labelled_ids(folder: Path, label: str) -> tuple[str, ...]:
+    """Records of a CinC 2017 folder with this label ("N", "A", "O" or "~"), in the order of its REFERENCE-v3.csv. Raises DataError where it is not there."""
+    path = folder / "REFERENCE-v3.csv"
+    if not path.is_file():
+        raise DataError(f"no REFERENCE-v3.csv in {folder}; get the data set with: python -m ecgcore data get cinc2017")
+    rows = (line.split(",") for line in path.read_text().split())
+    return tuple(name for name, found in rows if found == label)
 
 
 def fetch(name: str) -> Path:

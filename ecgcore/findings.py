@@ -88,8 +88,8 @@ class Beats:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Beats by class, every class named."""
-        return {name: self.labels.count(name) for name in self.classes}
+        """Beats by class, every class of the model named; then those that it does not have and a reader gave."""
+        return {name: self.labels.count(name) for name in (*self.classes, *sorted(set(self.labels) - set(self.classes)))}
 
     @property
     def burden(self) -> dict[str, float]:
@@ -139,6 +139,59 @@ class Rhythm:
     lead_weights: dict[str, float]
     leads: tuple[str, ...]
     model: str
+
+
+@dataclass(frozen=True)
+class AttentionChecks:
+    """What was measured of a model's attention maps on patients it has not learned from; None where that was not established.
+
+    highlighted    mean fall of the called class's probability when the tenth of the window with the most attention is flattened
+    random         the same for a tenth chosen by chance
+    randomisation  mean correlation of the map with that of the same network with random weights
+    """
+
+    highlighted: float | None
+    random: float | None
+    randomisation: float | None
+
+    @property
+    def refuted(self) -> bool:
+        """Whether what the map highlights was measured to matter no more to the answer than any other part."""
+        return self.highlighted is not None and self.random is not None and self.highlighted <= self.random
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionMap:
+    """How a model's attention lay over one beat, on the record's clock.
+
+    sample       R peak, at the record's own rate; `peak_s` is its time
+    start_s      where the beat's window begins; it may lie before the record, as ends are repeated
+    step_s       length of a step
+    weights      (n_steps,) float32, one after the other from `start_s` on; they add up to 1
+    seen_stop_s  from here on the model was given zeros in place of the signal
+    """
+
+    model: str
+    lead: str
+    sample: int
+    peak_s: float
+    start_s: float
+    step_s: float
+    weights: NDArray[np.float32]
+    seen_stop_s: float
+    checks: AttentionChecks
+
+    @property
+    def stop_s(self) -> float:
+        """Where the window ends."""
+        return self.start_s + self.step_s * self.weights.size
+
+    @property
+    def unseen(self) -> float:
+        """Share of the attention that lies on zeros, 0 to 1; a step half on zeros counts by half."""
+        edges_s = self.start_s + self.step_s * np.arange(self.weights.size + 1)
+        on_zeros = np.clip((edges_s[1:] - self.seen_stop_s) / self.step_s, 0, 1)
+        return float((self.weights * on_zeros).sum())
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,28 @@
-"""What is known of each model, from its card: data, protocol, figures, limits."""
+"""What is known of each model, from its card and its tables: data, protocol, figures, the beats behind them, limits."""
 
 import streamlit as st
 
+from ecgcore.evaluation.tables import Table
+from ecgcore.figures import calibration
+from ecgcore.inference.beats import TASKS
 from ecgcore.inference.cards import Card
-from pages.ui import cards, shell
+from pages.ui import behind, cards, cells, models, shell, tables
 from pages.ui.text import plain, table
+
+STILL = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
 
 
 def main() -> None:
     """The page."""
+    shell.go_on_to_review()
     st.title("Evidence", anchor=False)
     st.caption("What was measured for each model that Leadwise carries, on which data, how, and where it ends. A figure without its protocol is not shown.")
     with shell.one_line_errors():
         known = cards.known()
         if not known:
             st.info("No model is installed, so there is nothing to show evidence for.", icon=":material/info:")
+        elif absent := models.compared().absent:
+            st.caption(plain(models.not_installed(absent)))
         for card in known:
             show(card)
 
@@ -28,8 +36,17 @@ def show(card: Card) -> None:
         for part in measured:
             st.markdown(f"{part.how}\n\n{table(part.header, part.rows)}")
             st.markdown(f"`{part.command}`")
-        if not measured:
-            st.markdown("Not established: nothing was measured.")
+        with shell.one_line_errors():
+            by_split = tables.of_card(card)
+            if not measured and not any(by_split.values()):
+                st.markdown("Not established: nothing was measured.")
+            for split, those in by_split.items():
+                if those:
+                    split_part(split, those)
+            if card.task in TASKS:
+                for number, test in enumerate(cells.tests_of(card, by_split["by patient"])):
+                    behind.show(card, test, number)
+        trust(card)
         limits, data = st.columns(2, gap="large")
         with limits:
             st.markdown("**Limits**\n\n" + "\n".join(f"- {plain(limit)}" for limit in card.limits))
@@ -37,6 +54,39 @@ def show(card: Card) -> None:
             st.markdown("**Data**\n\n" + "\n".join(f"- {line}" for line in cards.data_lines(card)))
         with st.expander("Input, thresholds, training and provenance"):
             st.markdown(table(("", ""), cards.facts(card)))
+
+
+def split_part(split: str, those: tuple[Table, ...]) -> None:
+    """The tables of one way of splitting, under a heading of their own."""
+    st.markdown(f"#### {split.capitalize()}")
+    st.caption(tables.SPLITS[split])
+    for one in those:
+        st.markdown(f"**{plain(one.title)}**")
+        st.caption(tables.how(one))
+        st.markdown(table(*tables.overall(one)))
+        with st.expander("By class, ours and the published", expanded=True) if one.published else st.expander("By class", expanded=split == "by patient"):
+            st.markdown(table(*tables.by_class(one)))
+        if one.comparisons:
+            with st.expander(f"Networks compared run by run ({len(one.comparisons)})"):
+                st.markdown(table(*tables.compared(one.comparisons)))
+        st.markdown(f"`{one.command}`")
+
+
+def trust(card: Card) -> None:
+    """How far its probabilities can be believed, where that was measured."""
+    drawn, colours = [], shell.colours()
+    if card.reliability:
+        drawn.append(("Reliability", calibration.reliability(card.reliability, colours), calibration.reliability_alt(card.reliability)))
+    if card.uncertain:
+        drawn.append(("What flagging uncertain beats leaves wrong", calibration.flagged(card.uncertain, colours), calibration.flagged_alt(card.uncertain)))
+    if not drawn:
+        return
+    for number, (column, (title, figure, alt)) in enumerate(zip(st.columns(2, gap="large"), drawn, strict=False)):
+        with column:
+            st.markdown(f"**{title}, on unseen patients**")
+            st.plotly_chart(figure, theme=None, config=STILL, alt=alt, key=f"trust-{card.id}-{number}")
+    if card.certain_from is not None:
+        st.caption(plain(f"A beat counts as uncertain where the class called has a probability below {card.certain_from:g}."))
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ from ecgcore.figures import trend
 from ecgcore.record import Record
 from pages.ui import access, analysing, beats, cards, desk, export, hand, shell, signing, steering, strip, strip_data, warmup
 from pages.ui.hand import Hand
-from pages.ui.panels import beside, disagreements, events, history, measure, shapes
+from pages.ui.panels import beside, disagreements, events, history, measure, models, shapes
 from pages.ui.text import duration, moment, of_patient, plain, table
 
 STILL = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
-PANELS = {"Events": events.show, "Shapes": shapes.show, "Measure": measure.show, "History": history.show}
+PANELS = {"Events": events.show, "Shapes": shapes.show, "Models": models.show, "Measure": measure.show, "History": history.show}
 
 
 def main() -> None:
@@ -43,11 +43,11 @@ def review(user: access.User, record_id: str, record: Record, reading_id: str | 
     if reading is None:
         first_look(user, record_id, record)
         return
-    held = hand.take(user, reading, replayed(reading.id))
+    held = hand.take(user, reading, replayed(record_id, reading.id))
     if held.whose:
         place.badge(plain(held.whose), icon=":material/groups:")
     with commands:
-        analysing.other_leads(held)
+        analysing.other_beats(held)
         signing.menu(held)
         export.menu(held)
     headline(held)
@@ -57,12 +57,13 @@ def review(user: access.User, record_id: str, record: Record, reading_id: str | 
         details(held)
 
 
-def replayed(reading_id: str) -> int | None:
+def replayed(record_id: str, reading_id: str) -> int | None:
     """The change after which the reader wants to see the record; None for now."""
     if st.session_state.get("reviewed") != reading_id:
         st.session_state["reviewed"] = reading_id
-        for part in (steering, history, measure):
+        for part in (steering, history, measure, models):
             part.forget()
+    steering.arrive(record_id)
     return history.moment()
 
 

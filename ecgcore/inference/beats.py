@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,12 @@ from ecgcore.signals.detection import FS_HZ
 from ecgcore.signals.features import RR_FEATURES, rr_features
 from ecgcore.signals.windows import beside_dominant, dominant
 
+if TYPE_CHECKING:
+    from ecgcore.inference.beat_windows import WindowClassifier
+
+BeatModel: TypeAlias = Union["BeatClassifier", "WindowClassifier"]
+TASK: Final = "beats"
+TASKS: Final = (TASK, "beat windows")  # of models that classify beats
 ORDER: Final = ("V", "S", "F", "Q")
 CHUNK: Final = 256  # beats the network answers for at once …
 OVERLAP: Final = 32  # … with these on either side for context
@@ -26,6 +32,10 @@ class BeatClassifier:
 
     card: Card
     session: Any
+
+    def takes(self, leads: Sequence[str]) -> tuple[str, ...]:
+        """Which of the leads chosen are looked at: any lead will do."""
+        return tuple(leads)
 
     def probabilities(self, leads: Iterable[NDArray[np.float32]], weights: NDArray[np.float32], samples: NDArray[np.int64], fs_hz: float) -> NDArray[np.float32]:
         """Probabilities (n_beats, n_classes): those of each lead alone, averaged by weight.
@@ -63,36 +73,42 @@ class BeatClassifier:
 def decide(probabilities: NDArray[np.float32], classes: Sequence[str], thresholds: Mapping[str, float]) -> NDArray[np.int64]:
     """Index of each beat's class (n_beats,): the first of V, S, F, Q whose probability reaches its threshold, else N.
 
-    V comes first, so that a low threshold for S, the rarer finding, costs no V.
+    V comes first, so that a low threshold for S, the rarer finding, costs no V. Without thresholds it is the most probable class.
     """
+    if not thresholds:
+        return np.asarray(probabilities.argmax(axis=1), np.int64)
     found = np.full(len(probabilities), classes.index("N"), np.int64)
-    for name in reversed(ORDER):
+    for name in reversed([name for name in ORDER if name in thresholds]):
         k = classes.index(name)
         found[probabilities[:, k] >= thresholds[name]] = k
     return found
 
 
-def load(model: str) -> BeatClassifier:
-    """The beat model "name" or "name@version". Raises ModelError where it is not there or does not fit its card."""
+def load(model: str) -> BeatModel:
+    """The model that classifies beats "name" or "name@version". Raises ModelError where it is not there or does not fit its card."""
     return load_folder(find(model))
 
 
-def load_folder(folder: Path) -> BeatClassifier:
-    """The beat model in a folder of card and weights; kept in memory until either changes."""
+def load_folder(folder: Path) -> BeatModel:
+    """The model in a folder of card and weights, by the card's task; its weights are kept in memory until they change. Raises ModelError."""
+    from ecgcore.inference import beat_windows  # which builds on this module
+
     card = read_card(folder)
-    if card.task != "beats":
-        raise ModelError(f"{card.id} is a model for {card.task!r}, not for 'beats'")
+    if card.task == beat_windows.TASK:
+        return beat_windows.opened(folder, card)
+    if card.task != TASK:
+        raise ModelError(f"{card.id} is a model for {card.task!r}; beats are classified by models for {' or '.join(map(repr, TASKS))}")
     if set(card.thresholds) != set(ORDER) or not set(card.classes) >= {"N", *ORDER}:
         raise ModelError(f"{card.id} has thresholds for {', '.join(card.thresholds) or 'none'}; wanted are {', '.join(ORDER)}, and the class N")
     if card.input.fs_hz != FS_HZ:
-        raise ModelError(f"{card.id} wants signals at {card.input.fs_hz:g} Hz; the analysis works at {FS_HZ:g} Hz")
+        raise ModelError(f"{card.id} wants signals at {card.input.fs_hz:g} Hz; beats beside the patient's dominant one are cut at {FS_HZ:g} Hz")
     if card.input.features != RR_FEATURES:
         raise ModelError(f"{card.id} wants the features {', '.join(card.input.features)}; there are {', '.join(RR_FEATURES)}")
-    return BeatClassifier(card, _session(verified_weights(folder, card), card.sha256))
+    return BeatClassifier(card, session(verified_weights(folder, card), card.sha256))
 
 
-@lru_cache(maxsize=4)
-def _session(path: Path, sha256: str) -> Any:
+@lru_cache(maxsize=8)
+def session(path: Path, sha256: str) -> Any:
     """One session a set of weights; `sha256` tells a replaced file from the one it replaced."""
     import onnxruntime
 

@@ -23,7 +23,10 @@ class Part(BaseModel):
 
 
 class InputSpec(Part):
-    """What the model is fed. `before_samples` is how many of `samples` precede the R peak."""
+    """What the model is fed. `before_samples` is how many of `samples` precede the R peak.
+
+    `windowing` names how a beat is cut out: beside the patient's dominant beat, or as in `signals.beat_windows`.
+    """
 
     leads: tuple[str, ...] | Literal["any"]
     fs_hz: float
@@ -33,6 +36,7 @@ class InputSpec(Part):
     scaling: str
     band_hz: tuple[float, float]
     features: tuple[str, ...] = ()
+    windowing: Literal["dominant", "centred", "kachuee"] = "dominant"
 
 
 class TrainingData(Part):
@@ -62,7 +66,12 @@ class Figure(Part):
 
 
 class Card(Part):
-    """A model card, as it stands in card.json beside the weights."""
+    """A model card, as it stands in card.json beside the weights.
+
+    certain_from  a beat whose called class has a smaller probability is uncertain; None where that was not established
+    reliability   on unseen patients, by bin of the called class's probability: mean probability, share right, beats
+    uncertain     on unseen patients, for several limits: share of beats flagged, share wrong among the others
+    """
 
     name: str
     version: str
@@ -70,6 +79,9 @@ class Card(Part):
     input: InputSpec
     classes: tuple[str, ...]
     thresholds: dict[str, float]
+    certain_from: float | None = None
+    reliability: tuple[tuple[float, float, int], ...] = ()
+    uncertain: tuple[tuple[float, float], ...] = ()
     training: TrainingData
     figures: tuple[Figure, ...]
     sha256: str = Field(pattern="^[0-9a-f]{64}$")

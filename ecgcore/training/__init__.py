@@ -1,6 +1,7 @@
 """Training: recipe in, model with its card out."""
 
 from pathlib import Path
+from typing import Any
 
 from ecgcore import settings
 from ecgcore.errors import InputError
@@ -22,17 +23,18 @@ def train(recipe: str, *, device: str = "auto", minutes: float | None = None, re
     loaded = recipes.load(recipe)
     if seed is not None:
         loaded = loaded.model_copy(update={"optimisation": loaded.optimisation.model_copy(update={"seed": seed})})
-    from ecgcore.training import beats
+    from ecgcore.training import beats, cinc2017, hadln, neural_flow
 
-    models = {"beats": beats}
+    models: dict[str, Any] = {"beats": beats, "neural_flow": neural_flow, "hadln": hadln, "hadln_cinc2017": cinc2017}
     if loaded.name not in models:
         raise InputError(f"no training for {loaded.name!r}; there is: {', '.join(models)}")
     run = settings.home() / "runs" / f"{loaded.name}-{loaded.version}-seed{loaded.optimisation.seed}"
     if resume and not run.is_dir():
         raise InputError(f"nothing to resume in {run}; leave out --resume to start anew")
-    net, card = models[loaded.name].train(loaded, run, device, minutes, resume)
+    result, card = models[loaded.name].train(loaded, run, device, minutes, resume)
     version, folder = _free_version(out or settings.trained_weights(), loaded.name, loaded.version)
-    return models[loaded.name].save(net, card.model_copy(update={"version": version}), folder), folder
+    saved: Card = models[loaded.name].save(result, card.model_copy(update={"version": version}), folder)
+    return saved, folder
 
 
 def _free_version(root: Path, name: str, version: str) -> tuple[str, Path]:

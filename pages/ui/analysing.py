@@ -1,4 +1,4 @@
-"""Finding beats: at the first visit of a record, and again on other leads or by a newer model, with progress and a way to stop."""
+"""Finding beats: at the first visit of a record, and again on other leads or by another model, with progress and a way to stop."""
 
 import uuid
 from collections.abc import Sequence
@@ -10,11 +10,10 @@ from ecgcore.errors import EcgError
 from ecgcore.record import Record
 from ecgcore.store import StoredAnalysis
 from ecgcore.store.reviews import Reading
-from pages.ui import access, desk
+from pages.ui import access, desk, models
 from pages.ui.hand import Hand, first_leads
 from pages.ui.text import plain
 
-MODEL: Final = "beats"
 _STOPPED: Final = "analysis_stopped"
 _WANTED: Final = "analysis_wanted"
 
@@ -23,24 +22,23 @@ def first_reading(user: access.User, record_id: str, record: Record) -> Reading 
     """The record's shared reading, begun from beats found now where none are stored; None while the reader has stopped it. Raises EcgError."""
     access.require(user, "read")
     leads = first_leads(record)
-    found = stored(record_id, leads) or analyse(record_id, record, leads)
+    found = stored(record_id, leads, models.DEFAULT) or analyse(record_id, record, leads, models.DEFAULT)
     return desk.reviews().reading(record_id, found.id) if found else None
 
 
-def stored(record_id: str, leads: Sequence[str]) -> StoredAnalysis | None:
-    """The stored analysis of these leads by the present model; None where there is none. Raises ModelError without a model."""
+def stored(record_id: str, leads: Sequence[str], model: str) -> StoredAnalysis | None:
+    """The stored analysis of these leads by a model, the newest of its name; None where there is none. Raises ModelError without that model."""
     from ecgcore.inference import cards
     from ecgcore.signals import detection
 
-    model = cards.read_card(cards.find(MODEL)).id
-    return desk.store().find_analysis(record_id, leads, model, detection.NAME)
+    return desk.store().find_analysis(record_id, leads, cards.read_card(cards.find(model)).id, detection.NAME)
 
 
-def analyse(record_id: str, record: Record, leads: Sequence[str]) -> StoredAnalysis | None:
+def analyse(record_id: str, record: Record, leads: Sequence[str], model: str) -> StoredAnalysis | None:
     """Analyse and store, with a bar that tells how far it is; None while the reader has stopped it. Raises EcgError."""
     from ecgcore.analysis import analyze
 
-    asked = (record_id, tuple(leads))
+    asked = (record_id, tuple(leads), model)
     if st.session_state.get(_STOPPED) == asked:
         st.button("Find beats", icon=":material/play_arrow:", on_click=st.session_state.pop, args=(_STOPPED,))
         return None
@@ -49,23 +47,47 @@ def analyse(record_id: str, record: Record, leads: Sequence[str]) -> StoredAnaly
         bar = st.progress(0.0, "Finding beats …")
         st.button("Stop", icon=":material/stop:", on_click=st.session_state.update, args=({_STOPPED: asked},))
     try:
-        made = analyze(record, leads, model=MODEL, progress=lambda share, text: bar.progress(min(share, 1.0), f"{text.capitalize()} …"))
+        made = analyze(record, leads, model=model, progress=lambda share, text: bar.progress(min(share, 1.0), f"{text.capitalize()} …"))
     finally:
         place.empty()
     return desk.store().save_analysis(record_id, made)
 
 
-def other_leads(held: Hand) -> None:
-    """Which leads the beats were found on, and a way to find them on others; what readers did stays as they left it."""
+def other_beats(held: Hand) -> None:
+    """On which leads and by which model the beats were found, and a way to find them by others; what readers did stays as they left it."""
     with st.popover(f"Found on {', '.join(held.found.leads[:3])}{' …' if len(held.found.leads) > 3 else ''}", icon=":material/sensors:"):
         leads = st.multiselect("Leads to find beats on", held.record.available_leads, default=held.found.leads, key=f"leads-{held.reading.id}", disabled=bool(held.why_not))
+        model = model_choice(held)
         st.caption("Beats that a reader has added, moved, deleted or relabelled stay as he left them. One undo goes back.")
         asked = st.button("Find beats again", icon=":material/search:", disabled=bool(held.why_not) or not leads)
         if held.why_not:
             st.caption(plain(held.why_not))
         if asked:
-            st.session_state[_WANTED] = (held.reading.id, tuple(leads))
+            st.session_state[_WANTED] = (held.reading.id, tuple(leads), model)
     _find_again(held)
+
+
+def model_choice(held: Hand) -> str:
+    """The model that the beats are to be classified by: at first the one that did, where it is still here."""
+    now = held.found.beats.model
+    try:
+        there = {card.id: card for card in models.classifiers()}
+        absent = models.compared().absent
+    except EcgError as error:
+        st.caption(plain(str(error)))
+        return now
+    chosen: str = st.selectbox(
+        "Model",
+        list(there),
+        index=list(there).index(now) if now in there else 0,
+        format_func=lambda one: f"{one}: {' '.join(there[one].classes)}",
+        key=f"model-{held.reading.id}-{now}",
+        disabled=bool(held.why_not),
+        help="The default comes first. Classes that a model does not have, it does not find.",
+    )
+    if absent:
+        st.caption(plain(models.not_installed(absent)))
+    return chosen
 
 
 def _find_again(held: Hand) -> None:
@@ -73,7 +95,7 @@ def _find_again(held: Hand) -> None:
     if not wanted or wanted[0] != held.reading.id:
         return
     try:
-        found = stored(held.record_id, wanted[1]) or analyse(held.record_id, held.record, wanted[1])
+        found = stored(held.record_id, *wanted[1:]) or analyse(held.record_id, held.record, *wanted[1:])
         if found is None:
             return
         desk.reviews().rebase(held.reading.id, held.user.name, found.id, uuid.uuid4().hex)

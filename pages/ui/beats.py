@@ -9,6 +9,7 @@ from ecgcore.figures import trend
 from ecgcore.figures.clock import clock
 from ecgcore.findings import AAMI_OF_MIT, Analysis
 from ecgcore.record import Record
+from pages.ui import cards
 from pages.ui.text import plain
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def headline(held: "Hand") -> list[Number]:
         share = f" · {count / len(beats):.1%}" if len(beats) else ""
         how = f"{count:,} of {len(beats):,} beats are {name}, {CLASS_NAMES.get(name, 'class of the model')} (AAMI EC57). The burden is their share of all beats. {source}"
         numbers.append(Number(f"{name} beats", f"{count:,}{share}", how))
-    return [*numbers, _heart_rate(held)]
+    return [*numbers, *_uncertain(held), _heart_rate(held)]
 
 
 def how_got(held: "Hand") -> str:
@@ -42,7 +43,18 @@ def how_got(held: "Hand") -> str:
     found, signed = held.found.beats, held.reading.signed
     edited = f" {held.state.changed:,} of them are as a reader or a file says." if held.state.changed else ""
     after = f" Signed off as version {signed.version} by {signed.who}." if signed else " Not signed off by a physician."
-    return f"Beats found by {found.detector} and classified by {found.model} on {', '.join(found.leads)}.{edited}{after}"
+    where, looked_at = held.found.leads, found.leads
+    on = f" on {', '.join(where)} and classified by {found.model} on {', '.join(looked_at)}" if where != looked_at else f" and classified by {found.model} on {', '.join(where)}"
+    return f"Beats found by {found.detector}{on}.{edited}{after}"
+
+
+def _uncertain(held: "Hand") -> list[Number]:
+    """How many beats the model is not certain of; nothing where its card sets no limit."""
+    card = cards.of_model(held.found.beats.model)
+    if card is None or card.certain_from is None:
+        return []
+    n = int((held.certainty < card.certain_from).sum())  # NaN, which no model said, is not below
+    return [Number("Uncertain beats", f"{n:,} · {n / len(held.certainty):.1%}" if len(held.certainty) else "0", cards.uncertainty(card))]
 
 
 def _heart_rate(held: "Hand") -> Number:

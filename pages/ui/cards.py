@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+from ecgcore.errors import ModelError
 from ecgcore.inference.beats import ORDER
-from ecgcore.inference.cards import Card, Figure, available
+from ecgcore.inference.cards import Card, Figure, available, find, read_card
 from pages.ui.text import plain
 
 NOT_ESTABLISHED: Final = "not established"
@@ -52,12 +53,30 @@ def value(figure: Figure) -> str:
 
 def rule(model: str) -> str:
     """How a model's probabilities become a class, in a line; empty where its card is no longer there."""
-    card = next((card for card in known() if card.id == model), None)
+    card = of_model(model)
     if card is None:
         return ""
+    if not card.thresholds:
+        return f"By {plain(model)} a beat is called by the most probable of the classes {plain(', '.join(card.classes))}."
     asked = ", ".join(f"{name} from p({name}) = {card.thresholds[name]:g}" for name in ORDER if name in card.thresholds)
     how = "whatever the greatest probability; the thresholds of S and V were chosen by F1 on unseen patients."
     return f"By {plain(model)} a beat is called {plain(asked)} on, asked in this order, else N, {how}"
+
+
+def of_model(model: str) -> Card | None:
+    """The card of a model by name@version; None where it is no longer there."""
+    try:
+        return read_card(find(model))
+    except ModelError:
+        return None
+
+
+def uncertainty(card: Card) -> str:
+    """How the limit below which a beat is uncertain was got, and what was measured of it."""
+    measured = [f"{figure.name}: {figure.value:.4g}" for figure in card.figures if figure.name.startswith("uncertain") and figure.value is not None]
+    curve = "; ".join(f"of {flagged:.1%} flagged {wrong:.1%} of the others are wrong" for flagged, wrong in card.uncertain)
+    on_others = f" On unseen patients: {'; '.join([*measured, *([curve] if curve else [])])}." if measured or curve else " What share of the others is wrong was not established."
+    return f"A beat is uncertain where {card.id} gives the class it calls a probability below {card.certain_from:g}; beats that a reader or a file called are not.{on_others}"
 
 
 def data_lines(card: Card) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import streamlit as st
 
 _GOTO: Final = "goto"
+_ARRIVAL: Final = "arrival"
 
 
 def go_to(time_s: float, span_s: float | None = None, select: Sequence[int] = ()) -> None:
@@ -22,3 +23,15 @@ def wanted() -> dict[str, Any] | None:
 def forget() -> None:
     """Another record is in hand."""
     st.session_state.pop(_GOTO, None)
+
+
+def on_arrival(record_id: str, time_s: float) -> None:
+    """Have the strip show a moment (s) of a record that is yet to be opened."""
+    st.session_state[_ARRIVAL] = (record_id, time_s)
+
+
+def arrive(record_id: str) -> None:
+    """This record is in hand: go where it was to be opened, once. Another record that was to be opened is so no more."""
+    wanted = st.session_state.pop(_ARRIVAL, None)
+    if wanted is not None and wanted[0] == record_id:
+        go_to(wanted[1])

@@ -1,11 +1,15 @@
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from ecgcore import settings
 from ecgcore.settings import ROOT
 from ecgcore.store import Store
+from tests.window_models import write_model
 
 Files = dict[str, bytes]
 
@@ -39,6 +43,18 @@ def store(home: Path):
     opened = Store()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def install(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Has the default model and, of those named, a tiny one each stand where shipped models do; the folder of the last."""
+    monkeypatch.setattr(settings, "SHIPPED_WEIGHTS", tmp_path / "weights")
+    shutil.copytree(ROOT / "weights" / "beats", tmp_path / "weights" / "beats")
+
+    def put(*names: str, **changes: object) -> Path:
+        return [write_model(tmp_path / "weights", name, **changes) for name in names][-1] if names else tmp_path / "weights" / "beats"
+
+    return put
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ import streamlit as st
 from ecgcore import episodes
 from ecgcore.episodes import KINDS, SORTS, Criteria, Episode
 from ecgcore.figures.clock import clock
-from pages.ui import steering
+from pages.ui import cards, steering
 from pages.ui.hand import Hand
 from pages.ui.panels import listing
+from pages.ui.text import plain
 
 _CRITERIA: Final = "criteria"
 _FOUND: Final = "episodes"
@@ -45,12 +46,13 @@ def show(held: Hand) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         order = st.selectbox("Sort by", list(SORTS), key="event_order", width=150)
         criteria_menu()
-    shown = episodes.sorted_by([one for one in found if not wanted or one.kind in wanted], order)
+        least = least_uncertainty(held)
+    shown = episodes.sorted_by([one for one in found if (not wanted or one.kind in wanted) and (least is None or one.uncertainty > least)], order)
     if not shown:
-        st.caption("No event by these criteria." if not found else "No event of these kinds.")
+        st.caption("No event by these criteria." if not found else "No such event.")
         return
     listing.pick(
-        f"events-{held.reading.id}-{held.state.seq}-{order}-{','.join(wanted)}-{hash(_criteria())}",
+        f"events-{held.reading.id}-{held.state.seq}-{order}-{','.join(wanted)}-{least}-{hash(_criteria())}",
         shown,
         {
             "Time": lambda one: clock(one.start_sample / held.record.fs_hz, 1),
@@ -67,6 +69,15 @@ def show(held: Hand) -> None:
         },
     )
     st.caption("A click goes there; E and Shift+E on the strip step through all events in time.")
+
+
+def least_uncertainty(held: Hand) -> float | None:
+    """The uncertainty from which events are shown; None for all of them. Asked only where the model's card says what is uncertain."""
+    card = cards.of_model(held.found.beats.model)
+    if card is None or card.certain_from is None:
+        return None
+    only = st.toggle("Uncertain only", key="events_uncertain", help=plain(cards.uncertainty(card)))
+    return 1 - card.certain_from if only else None
 
 
 def episodes_of(held: Hand) -> tuple[Episode, ...]:

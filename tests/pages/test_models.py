@@ -1,0 +1,175 @@
+"""Models side by side on the Review page: with both, either or none of the papers' models; attention and what is said of it."""
+
+import pytest
+
+from ecgcore import demo, settings, writers
+from ecgcore.inference import cards
+from ecgcore.store.reviews import Reviews
+from tests.window_models import CHECKS
+
+DEFAULT = cards.read_card(cards.find("beats")).id  # as shipped
+
+
+@pytest.fixture
+def stored(store, tmp_path):
+    """A recording with ectopic beats."""
+    writers.write(demo.make_demo("demo-ectopy"), tmp_path / "ectopy.hea")
+    return store.add({path.name: path.read_bytes() for path in tmp_path.glob("ectopy.*")})
+
+
+@pytest.fixture
+def panel(app, stored, install):
+    """Opens the panel with some of the papers' models installed."""
+
+    def open_panel(*names, **changes):
+        install(*names, **changes)
+        app.query_params["record"] = stored.id
+        app.session_state["panel"] = "Models"
+        return app.run().switch_page("pages/review.py").run()
+
+    return open_panel
+
+
+def compared(app):
+    next(button for button in app.button if button.label == "Compare models").click().run()
+    assert not app.exception
+    assert not app.error
+    return app
+
+
+def text(app) -> str:
+    return " ".join(element.value for element in (*app.markdown, *app.caption)).replace("\\", "")
+
+
+def maps(app) -> list[str]:
+    return [element.proto.alt for element in app.get("plotly_chart") if "and the attention of" in element.proto.alt]
+
+
+def test_nothing_is_computed_before_it_is_asked_for(panel):
+    app = panel("neural_flow", "hadln")
+    assert f"{DEFAULT}, neural_flow@1, hadln@1 can classify" in text(app)
+    assert not maps(app)
+
+
+def test_both_models_stand_beside_the_default(panel):
+    app = compared(panel("neural_flow", "hadln"))
+    (table,) = (element.value for element in app.markdown if element.value.startswith("| Model |"))
+    header, _, *rows = (line.replace("\\", "").split(" | ") for line in table.splitlines())
+    assert [name.strip("| ") for name in header] == ["Model", "N", "S", "V", "F", "Q"]
+    assert [row[0].strip("| ") for row in rows] == [DEFAULT, "neural_flow@1", "hadln@1"]
+    assert [cell.strip("| ") for cell in rows[1][4:]] == ["–", "–"]
+    assert "Called alike: beats and neural_flow" in text(app)
+    assert "on which they disagree" in text(app)
+    assert len(maps(app)) == 2
+    assert "no measurement of the heart" in text(app)
+    assert "falls by 0.40 where the tenth with the most attention is flattened, by 0.10 for a tenth by chance" in text(app)
+    assert "Not installed" not in text(app)
+
+
+def test_one_model_alone_says_which_is_not_there(panel):
+    app = compared(panel("hadln"))
+    assert "Not installed: neural_flow; train with python -m ecgcore train neural_flow." in text(app)
+    assert len(maps(app)) == 1
+
+
+def test_without_the_papers_models_there_is_nothing_to_compare(panel):
+    app = panel()
+    assert not app.exception
+    assert "Not installed: neural_flow and hadln" in text(app)
+    assert "Nothing to compare" in text(app)
+    assert not any(button.label == "Compare models" for button in app.button)
+
+
+@pytest.mark.parametrize("chance", [0.4, 0.5])
+def test_a_map_no_better_than_chance_is_hidden_and_why_is_said(panel, chance):
+    app = compared(panel("hadln", checks={**CHECKS, "attention deletion, random": chance}))
+    assert not maps(app)
+    assert "The map of hadln@1 is not shown: what it highlights was measured to matter no more" in text(app)
+
+
+def test_a_map_that_was_not_checked_is_shown_as_such(panel):
+    app = compared(panel("hadln", checks={}))
+    assert len(maps(app)) == 1
+    assert "Not checked" in text(app)
+
+
+def test_a_beat_is_taken_by_its_time(panel, stored, store):
+    app = compared(panel("neural_flow"))
+    reading = Reviews(store).readings(stored.id)[0]
+    app.text_input(key=f"models-at-{reading.id}").set_value("0:01:00").run()
+    assert not app.exception
+    (said,) = maps(app)
+    assert "0:00:59" in said or "0:01:00" in said
+    app.text_input(key=f"models-at-{reading.id}").set_value("noon").run()
+    assert not app.exception
+    assert maps(app) == [said]
+
+
+def test_labels_are_not_computed_again_for_a_relabelled_beat(panel, stored, store, monkeypatch):
+    import uuid
+
+    from ecgcore.review import Relabel
+
+    app = compared(panel("neural_flow"))
+    reading = Reviews(store).readings(stored.id)[0]
+    Reviews(store).edit(reading.id, "local", Relabel((int(Reviews(store).state(reading.id).samples[3]),), "F"), uuid.uuid4().hex)
+    monkeypatch.setattr("ecgcore.side_by_side.compare", lambda *_: pytest.fail("classified again"))
+    app.run()
+    assert not app.exception
+    assert "on which they disagree" in text(app)
+
+
+def test_beats_are_found_by_another_model(panel, stored, store):
+    app = panel("neural_flow")
+    reading = Reviews(store).readings(stored.id)[0]
+    choice = app.selectbox(key=f"model-{reading.id}-{DEFAULT}")
+    assert choice.options == [f"{DEFAULT}: N S V F Q", "neural_flow@1: N S V"]
+    choice.set_value("neural_flow@1")
+    next(button for button in app.button if button.label == "Find beats again").click().run()
+    assert not app.exception
+    assert {(analysis.model, analysis.leads) for analysis in store.analyses(stored.id)} == {("beats", ("MLII", "V1")), ("neural_flow", ("MLII", "V1"))}
+    labels = [metric.label for metric in app.metric]
+    assert labels == ["Beats", "N beats", "S beats", "V beats", "Heart rate, 1/min"]
+    assert "classified by neural_flow@1 on MLII" in app.metric[0].help.replace("\\", "")
+    assert "knows the classes N, S, V only" in app.warning[0].value.replace("\\", "")
+    assert "by the most probable of the classes N, S, V" in text(app)
+    assert app.selectbox(key=f"model-{reading.id}-neural_flow@1").value == "neural_flow@1"
+    for name in ("Events", "Shapes", "Measure", "History"):
+        app.session_state["panel"] = name
+        app.run()
+        assert not app.exception
+        assert not app.error
+
+
+def test_a_class_that_only_a_reader_gave_is_counted(panel, stored, store):
+    import uuid
+
+    from ecgcore.review import Relabel
+
+    app = panel("neural_flow")
+    reading = Reviews(store).readings(stored.id)[0]
+    app.selectbox(key=f"model-{reading.id}-{DEFAULT}").set_value("neural_flow@1")
+    next(button for button in app.button if button.label == "Find beats again").click().run()
+    sample = int(Reviews(store).state(reading.id).samples[3])
+    Reviews(store).edit(reading.id, "local", Relabel((sample,), "F"), uuid.uuid4().hex)
+    app.run()
+    counts = {metric.label: metric.value for metric in app.metric}
+    assert counts["F beats"].startswith("1 ")
+    total = sum(int(value.split()[0].replace(",", "")) for label, value in counts.items() if label.endswith(" beats"))
+    assert total == int(counts["Beats"].replace(",", ""))
+
+
+def test_uncertain_beats_are_counted_with_how_that_was_got(app, stored, install):
+    folder = install() / DEFAULT.partition("@")[2]
+    card = cards.read_card(folder)
+    cards.write_card(card.model_copy(update={"certain_from": 0.9, "uncertain": ((0.05, 0.01),)}), folder)
+    app.query_params["record"] = stored.id
+    app.run().switch_page("pages/review.py").run()
+    assert not app.exception
+    (metric,) = (metric for metric in app.metric if metric.label == "Uncertain beats")
+    assert 0 < int(metric.value.split()[0]) < 663
+    assert "below 0.9" in metric.help.replace("\\", "")
+    assert "of 5.0% flagged 1.0% of the others are wrong" in metric.help.replace("\\", "")
+    app.toggle(key="events_uncertain").set_value(True).run()
+    assert not app.exception
+    assert settings.SHIPPED_WEIGHTS.name == "weights"
