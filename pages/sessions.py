@@ -5,7 +5,7 @@ import streamlit as st
 from ecgcore.errors import EcgError
 from ecgcore.store.reviews import Reading
 from ecgcore.store.sessions import Session
-from pages.ui import access, agreeing, analysing, desk, hand, shell
+from pages.ui import access, agreeing, analysing, desk, hand, models, shell
 from pages.ui.text import moment, plain, table
 
 SESSION = "session"
@@ -74,7 +74,7 @@ def started(user: access.User, name: str, records: list[str], readers: list[str]
     for record_id in records:
         record = desk.record(record_id)
         leads = hand.first_leads(record)
-        found = analysing.stored(record_id, leads) or analysing.analyse(record_id, record, leads)
+        found = analysing.stored(record_id, leads, models.DEFAULT) or analysing.analyse(record_id, record, leads, models.DEFAULT)
         if found is None:
             raise access.AccessError(f"{record.name} was not analysed; begin the session again")
         analyses[record_id] = found.id

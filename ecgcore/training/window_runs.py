@@ -23,6 +23,7 @@ from ecgcore.training.calibration import Calibration, Scored, Unseen, best_thres
 from ecgcore.training.recipes import WindowOptimisation
 
 HELD_OUT: Final = 10  # one in so many training beats is held out to choose by, in a random split
+HELD_OUT_SEED: Final = 100  # with one seed for all folds, nearly the same beats would be held out in each, and thresholds err the same way
 OTHERS: Final = 0.5  # threshold by patient of classes other than S and V
 TRIED: Final = np.round(1 / (1 + np.exp(-np.linspace(-5.0, 3.0, 41))), 4)  # thresholds tried with floors
 
@@ -79,7 +80,7 @@ def by_chance(setting: Setting, contender: Contender, training: NDArray[np.int64
     if setting.resume and done.is_file():
         return Run.model_validate_json(done.read_bytes())
     beats = setting.beats
-    tenths = stratified_folds(beats.targets[training], HELD_OUT, seed)
+    tenths = stratified_folds(beats.targets[training], HELD_OUT, seed if fold is None else HELD_OUT_SEED * seed + fold)
     held = training[tenths == 0]
     learned = setting.learn(contender, training[tenths != 0], held, seed, folder)
     said = Unseen(learned.held[learned.epochs - 1][None], beats.targets[held])

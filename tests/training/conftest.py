@@ -1,10 +1,20 @@
 """Data sets made of synthetic records, in the layout of the real ones, and a recipe small enough for seconds."""
 
 import pytest
+import torch
 
 from ecgcore import writers
 from ecgcore.demo import SHAPES, record_of, synthesise
 from ecgcore.training.recipes import NeuralFlowRecipe, Recipe, load
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Networks this small are slower on several threads, and far slower where other work wants the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def rhythm(seed, seconds=60):
