@@ -10,6 +10,7 @@ from tests.browser.strip_server import Strip
 
 NOTICE = "Not a medical device; every finding needs a physician's over-read."
 ROW_EM = 2.1875  # height of a line of Streamlit's table
+PATIENCE_MS = 5000
 
 
 class Review(Strip):
@@ -99,11 +100,20 @@ class List:
         return self.cells(column).all_text_contents()
 
     def click(self, row: int) -> None:
-        expect(self.canvas.get_by_test_id(f"glide-cell-0-{row}")).to_be_attached()
+        """Click a line and wait until it is the one chosen; once more where the table moved under the mouse or was drawn anew."""
+        cell = self.canvas.get_by_test_id(f"glide-cell-0-{row}")
+        expect(cell).to_be_attached()
         row_px = ROW_EM * self.page.evaluate("() => parseFloat(getComputedStyle(document.documentElement).fontSize)")
-        box = self.canvas.bounding_box()
-        assert box is not None
-        self.page.mouse.click(box["x"] + 30, box["y"] + (row + 1.5) * row_px)
+        for patience in (PATIENCE_MS, None):
+            box = self.canvas.bounding_box()
+            assert box is not None
+            self.page.mouse.click(box["x"] + 30, box["y"] + (row + 1.5) * row_px)
+            try:
+                expect(cell).to_have_attribute("aria-selected", "true", timeout=patience)
+                return
+            except AssertionError:
+                if patience is None:
+                    raise
 
 
 def at_rest(page: Page) -> None:
