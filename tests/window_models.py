@@ -56,7 +56,7 @@ def write_model(root: Path, name: str, checks: dict[str, float | None] = CHECKS,
 def card_of(name: str, folder: Path, checks: dict[str, float | None] = CHECKS) -> Card:
     """The card of a model written into a folder."""
     made = [
-        Figure(name=label, value=value, spread=None, n=100, protocol="held-out patients of DS1", split="by patient", command=f"python -m ecgcore train {name}")
+        Figure(name=label, value=value, spread=None, n=1, protocol="held-out patients of DS1", split="by patient", command=f"python -m ecgcore train {name}")
         for label, value in checks.items()
     ]
     return Card(

@@ -68,18 +68,21 @@ def correlations(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.f
 
 
 def card_figures(checks: Sequence[Checks], split: str, command: str) -> tuple[Figure, ...]:
-    """The checks of several networks as they stand on a card, every beat of equal weight; spread is that between beats."""
-    what = "ectopic beats of patients the network has not learned from"
-    falls = f"fall of the called class's probability when a tenth of the window is flattened; {what}"
+    """The checks of several networks as they stand on a card: the mean over all beats, one run; the protocol says how many beats and how they spread."""
+    falls = "fall of the called class's probability when a tenth of the window is flattened"
     rows = {
-        "attention deletion, highlighted": (np.concatenate([one.highlighted for one in checks]), f"the tenth with the most attention; {falls}"),
-        "attention deletion, random": (np.concatenate([one.random for one in checks]), f"{DRAWS} random tenths; {falls}"),
-        "attention randomisation": (np.concatenate([one.correlation for one in checks]), f"correlation of the map with that of the same network with random weights; {what}"),
+        "attention deletion, highlighted": (np.concatenate([one.highlighted for one in checks]), f"{falls}, the tenth with the most attention"),
+        "attention deletion, random": (np.concatenate([one.random for one in checks]), f"{falls}, {DRAWS} random tenths"),
+        "attention randomisation": (np.concatenate([one.correlation for one in checks]), "correlation of the map with that of the same network with random weights"),
     }
     return tuple(
-        Figure(name=name, value=round(float(x.mean()), 4), spread=round(float(x.std()), 4), n=x.size, protocol=protocol, split=split, command=command)
+        Figure(name=name, value=round(float(x.mean()), 4), spread=None, n=1, protocol=f"{protocol}; {_over(x)}", split=split, command=command)
         for name, (x, protocol) in rows.items()
     )
+
+
+def _over(x: NDArray[np.float32]) -> str:
+    return f"mean over {x.size:,} ectopic beats of patients the network has not learned from, standard deviation between beats {x.std():.3f}"
 
 
 def _answers(net: nn.Module, windows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -157,7 +157,8 @@ def test_an_attention_that_points_at_what_decides_falls_further_than_chance():
     found = attention_checks.check(Pointer(), Pointer(), beats, 1)
     assert found.highlighted.mean() > found.random.mean() + 0.1
     figures = attention_checks.card_figures([found, found], "by patient", "make")
-    assert figures[0].n == 100
+    assert [(figure.n, figure.spread) for figure in figures] == [(1, None)] * 3
+    assert "mean over 100 ectopic beats" in figures[0].protocol
     assert figures[2].name == "attention randomisation"
 
 
