@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ecgcore.analysis import analyze
-    from ecgcore.api import convert, evaluate, info, list_models, load_model, train
+    from ecgcore.api import convert, evaluate, info, list_models, load_model, quantize, train
     from ecgcore.data import fetch
     from ecgcore.demo import make_demo, write_demos
     from ecgcore.errors import EcgError
@@ -43,6 +43,7 @@ __all__ = [
     "list_models",
     "load_model",
     "make_demo",
+    "quantize",
     "read",
     "train",
     "write_demos",
@@ -50,7 +51,7 @@ __all__ = [
 
 _HOMES = {
     "analysis": ("analyze",),
-    "api": ("convert", "evaluate", "info", "list_models", "load_model", "train"),
+    "api": ("convert", "evaluate", "info", "list_models", "load_model", "quantize", "train"),
     "data": ("fetch",),
     "demo": ("make_demo", "write_demos"),
     "errors": ("EcgError",),

@@ -122,6 +122,13 @@ def _onto_card(model: str, figures: "tuple[Figure, ...]") -> None:
     cards.write_card(card.model_copy(update={"figures": (*kept, *figures)}), folder)
 
 
+def quantize(model: str, **options: Any) -> "Card":
+    """A copy of a beat model in 8-bit integers, options as `ecgcore.training.quantize`; its card."""
+    from ecgcore import training
+
+    return training.quantize(model, **options)[0]
+
+
 def train(recipe: str, **options: Any) -> "Card":
     """Train by a recipe, options as `ecgcore.training.train`; the card of the model made."""
     from ecgcore import training

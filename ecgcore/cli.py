@@ -71,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--resume", action="store_true", help="go on with the unfinished run")
     train.add_argument("--out", type=Path, metavar="DIR", help="folder for <name>/<version>/ (default: LEADWISE_HOME/models)")
 
+    quantize = _verb(verbs, "quantize", _quantize, "copy a beat model in 8-bit integers, NAME-int8; evaluate says what that costs")
+    quantize.add_argument("model", metavar="MODEL", help="name or name@version")
+    quantize.add_argument("--out", type=Path, metavar="DIR", help="folder for <name>/<version>/ (default: LEADWISE_HOME/models)")
+
     _verb(verbs, "models", _models, "shipped and trained models with their headline")
     data = _verb(verbs, "data", _data, "fetch a public data set from PhysioNet: data get NAME")
     data.add_argument("what", choices=("get",))
@@ -163,6 +167,13 @@ def _train(options: argparse.Namespace) -> None:
 
     card, folder = train(options.recipe, device=options.device, minutes=options.minutes, resume=options.resume, seed=options.seed, out=options.out)
     _print_json({"model": card.id, "folder": str(folder), "figures": [figure.model_dump() for figure in card.figures]})
+
+
+def _quantize(options: argparse.Namespace) -> None:
+    from ecgcore.training import quantize
+
+    card, folder = quantize(options.model, out=options.out)
+    _print_json({"model": card.id, "folder": str(folder)})
 
 
 def _models(options: argparse.Namespace) -> None:

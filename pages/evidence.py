@@ -6,7 +6,7 @@ from ecgcore.evaluation.tables import Table
 from ecgcore.figures import calibration
 from ecgcore.inference.beats import TASKS
 from ecgcore.inference.cards import Card
-from pages.ui import behind, cards, cells, models, shell, tables
+from pages.ui import behind, cards, cells, models, shell, tables, warmup
 from pages.ui.text import plain, table
 
 STILL = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
@@ -17,6 +17,7 @@ def main() -> None:
     shell.go_on_to_review()
     st.title("Evidence", anchor=False)
     st.caption("What was measured for each model that Leadwise carries, on which data, how, and where it ends. A figure without its protocol is not shown.")
+    warmup.settle()
     with shell.one_line_errors():
         known = cards.known()
         if not known:
@@ -32,12 +33,12 @@ def show(card: Card) -> None:
     with st.container(border=True):
         st.subheader(plain(card.id), anchor=False)
         st.markdown(f"{plain(card.task)}  \n**For** {plain(card.intended_use)}")
-        measured = cards.figure_tables(card)
-        for part in measured:
-            st.markdown(f"{part.how}\n\n{table(part.header, part.rows)}")
-            st.markdown(f"`{part.command}`")
         with shell.one_line_errors():
             by_split = tables.of_card(card)
+            measured = cards.figure_tables(card, {one.protocol for those in by_split.values() for one in those})
+            for part in measured:
+                st.markdown(f"{part.how}\n\n{table(part.header, part.rows)}")
+                st.markdown(f"`{part.command}`")
             if not measured and not any(by_split.values()):
                 st.markdown("Not established: nothing was measured.")
             for split, those in by_split.items():

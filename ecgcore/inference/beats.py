@@ -1,6 +1,8 @@
 """The beat classifier at work: signals and R peaks → probabilities."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -56,14 +58,16 @@ class BeatClassifier:
     def _one_lead(self, lead: NDArray[np.float32], peaks: NDArray[np.int64], rr: NDArray[np.float32]) -> NDArray[np.float32]:
         spec = self.card.input
         usual = dominant(lead, peaks, spec.before_samples, spec.samples - spec.before_samples)
-        out = np.empty((peaks.size, len(self.card.classes)), np.float32)
-        for start in range(0, peaks.size, CHUNK):
+
+        def chunk(start: int) -> NDArray[np.float32]:
             stop = min(start + CHUNK, peaks.size)
             left, right = max(0, start - OVERLAP), min(peaks.size, stop + OVERLAP)
             beats = beside_dominant(lead, peaks[left:right], usual, spec.before_samples)
             (answer,) = self.session.run(None, {"beats": beats[None], "rr": rr[None, left:right]})
-            out[start:stop] = answer[0, start - left : stop - left]
-        return out
+            return np.asarray(answer[0, start - left : stop - left], np.float32)
+
+        with ThreadPoolExecutor(os.cpu_count()) as workers:  # a chunk a core: a network this small gains nothing from several threads of its own
+            return np.concatenate(list(workers.map(chunk, range(0, peaks.size, CHUNK))))
 
     def labels(self, probabilities: NDArray[np.float32]) -> tuple[str, ...]:
         """The class of each beat, by the card's thresholds as `decide` applies them."""
@@ -104,15 +108,16 @@ def load_folder(folder: Path) -> BeatModel:
         raise ModelError(f"{card.id} wants signals at {card.input.fs_hz:g} Hz; beats beside the patient's dominant one are cut at {FS_HZ:g} Hz")
     if card.input.features != RR_FEATURES:
         raise ModelError(f"{card.id} wants the features {', '.join(card.input.features)}; there are {', '.join(RR_FEATURES)}")
-    return BeatClassifier(card, session(verified_weights(folder, card), card.sha256))
+    return BeatClassifier(card, session(verified_weights(folder, card), card.sha256, 1))
 
 
 @lru_cache(maxsize=8)
-def session(path: Path, sha256: str) -> Any:
-    """One session a set of weights; `sha256` tells a replaced file from the one it replaced."""
+def session(path: Path, sha256: str, threads: int = 0) -> Any:
+    """One session a set of weights, with so many threads of its own, 0 for one a core; `sha256` tells a replaced file from the one it replaced."""
     import onnxruntime
 
     del sha256
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

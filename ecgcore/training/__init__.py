@@ -5,7 +5,7 @@ from typing import Any
 
 from ecgcore import settings
 from ecgcore.errors import InputError
-from ecgcore.inference.cards import Card
+from ecgcore.inference.cards import Card, find, read_card
 from ecgcore.training import recipes
 
 
@@ -35,6 +35,20 @@ def train(recipe: str, *, device: str = "auto", minutes: float | None = None, re
     version, folder = _free_version(out or settings.trained_weights(), loaded.name, loaded.version)
     saved: Card = models[loaded.name].save(result, card.model_copy(update={"version": version}), folder)
     return saved, folder
+
+
+def quantize(model: str, *, out: Path | None = None) -> tuple[Card, Path]:
+    """A copy of a beat model (name or name@version) in 8-bit integers, <name>-int8; its card and its folder.
+
+    out      where <name>/<version>/ is put, else LEADWISE_HOME/models; a version that is there is never overwritten
+
+    Raises ModelError for a model of another kind, DataError where the records it learned from are not there.
+    """
+    from ecgcore.training import quantization
+
+    card = read_card(find(model))
+    _, folder = _free_version(out or settings.trained_weights(), card.name + quantization.SUFFIX, card.version)
+    return quantization.quantize(model, folder), folder
 
 
 def _free_version(root: Path, name: str, version: str) -> tuple[str, Path]:

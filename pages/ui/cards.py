@@ -1,5 +1,6 @@
 """What the Evidence page says of a model, from its card. Knows nothing of Streamlit."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,11 +27,11 @@ class FigureTable:
     rows: tuple[tuple[str, ...], ...]
 
 
-def figure_tables(card: Card) -> list[FigureTable]:
-    """A card's figures by protocol, split and command, tests before what training chose by; one without a protocol is not shown."""
+def figure_tables(card: Card, elsewhere: Collection[str] = ()) -> list[FigureTable]:
+    """A card's figures by protocol, split and command, tests before what training chose by; one without a protocol, or with one told `elsewhere`, is not shown."""
     groups: dict[tuple[str, str, str, int], list[Figure]] = {}
     for figure in card.figures:
-        if figure.protocol.strip():
+        if figure.protocol.strip() and figure.protocol not in elsewhere:
             groups.setdefault((figure.command, figure.split, figure.protocol, figure.n), []).append(figure)
     return [_table(*key, figures) for key, figures in sorted(groups.items(), key=lambda item: " evaluate " not in item[0][0])]
 

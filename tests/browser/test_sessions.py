@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from tests.browser.conftest import App
-from tests.browser.review_page import Review, at_rest, files, open_record, ran, upload
+from tests.browser.review_page import Review, at_rest, files, go_to, open_record, ran, upload
 from tests.browser.test_signin import Desk, refused, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.data]
@@ -26,17 +26,11 @@ def desk(start_app: Callable[..., App], tmp_path: Path) -> Iterator[Desk]:
     assert "Traceback" not in said, said
 
 
-def to_sessions(page: Page) -> None:
-    page.get_by_role("link", name="Sessions").click()
-    expect(page.get_by_role("heading", name="Sessions")).to_be_visible()
-    at_rest(page)
-
-
 def begin(page: Page, name: str, readers: tuple[str, ...]) -> None:
     """Begin a session of 00409_hr on the Sessions page; the one who begins it is offered as its reader."""
     expect(page.locator(".strip[data-tiles=ready]:not([data-beats='0'])")).to_be_visible()
     at_rest(page)
-    to_sessions(page)
+    go_to(page, "Sessions")
     page.get_by_text("New session").click()
     page.wait_for_function("() => document.getAnimations().every(one => one.playState !== 'running')")  # a list opened before that closes again
     page.get_by_role("textbox", name="Name").fill(name)
@@ -61,7 +55,7 @@ def choose(page: Page, label: str, *options: str) -> None:
 
 def open_session(page: Page, name: str) -> None:
     """Open a session from the list."""
-    to_sessions(page)
+    go_to(page, "Sessions")
     page.get_by_role("button", name=name).click()
     expect(page.get_by_role("heading", name=name)).to_be_visible()
 
@@ -108,7 +102,7 @@ def test_a_reading_of_a_session_is_apart_from_the_shared_one(app: App, page: Pag
     strip.letters("V" + 15 * "N")
     strip.counts(V=1, S=0)
     sign(strip)
-    to_sessions(page)
+    go_to(page, "Sessions")
     expect(page.get_by_text("1 of 1")).to_be_visible()
     open_session(page, "Round one")
     expect(page.get_by_role("button", name="local: signed, version 1")).to_be_visible()
