@@ -69,7 +69,7 @@ class Card(Part):
     """A model card, as it stands in card.json beside the weights.
 
     certain_from  a beat whose called class has a smaller probability is uncertain; None where that was not established
-    reliability   on unseen patients, by bin of the called class's probability: mean probability, share right, beats
+    reliability   on unseen patients, by bin of the greatest probability: its mean, share right, beats
     uncertain     on unseen patients, for several limits: share of beats flagged, share wrong among the others
     """
 

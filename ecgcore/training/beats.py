@@ -21,7 +21,21 @@ from ecgcore.signals.features import RR_FEATURES
 from ecgcore.signals.windows import beside_dominant
 from ecgcore.training import loop
 from ecgcore.training.beats_data import NO_BEAT, Prepared, Shuffled, Stretches, noise_leads, prepare_all
-from ecgcore.training.calibration import NONE, PRIOR, S, Scored, Unseen, V, best_threshold, calibrate, choose_thresholds, expected_calibration_error, patient_f1
+from ecgcore.training.calibration import (
+    NONE,
+    PRIOR,
+    S,
+    Scored,
+    Unseen,
+    V,
+    best_threshold,
+    calibrate,
+    choose_thresholds,
+    expected_calibration_error,
+    flagging,
+    patient_f1,
+    reliability,
+)
 from ecgcore.training.export import export, git_commit
 from ecgcore.training.recipes import Recipe
 
@@ -135,7 +149,9 @@ def finish(net: BeatNet, recipe: Recipe, said: dict[str, Unseen], device: str, e
     calibration = calibrate(list(said.values()))
     net.scale.fill_(calibration.scale)
     net.bias.copy_(torch.from_numpy(calibration.bias))
-    thresholds = choose_thresholds(Scored.of(list(said.values()), calibration))
+    everyone = Scored.of(list(said.values()), calibration)
+    thresholds = choose_thresholds(everyone)
+    flags = flagging(everyone, decide(everyone.probabilities, AAMI_CLASSES, thresholds))
     by_set = {name: Scored.of([said[record] for record in records], calibration) for name, records in recipe.data.trained.items()}
     figures = [figure for name, scored in by_set.items() for figure in _figures(name, scored, thresholds, recipe)]
     return Card(
@@ -148,6 +164,9 @@ def finish(net: BeatNet, recipe: Recipe, said: dict[str, Unseen], device: str, e
         ),
         classes=AAMI_CLASSES,
         thresholds=thresholds,
+        certain_from=flags.certain_from,
+        reliability=reliability(everyone),
+        uncertain=flags.shares,
         training=TrainingData(
             trained=recipe.data.trained, held_out=recipe.data.trained, left_out=recipe.data.left_out,
             protocol=f"{recipe.optimisation.folds} folds by patient chose {epochs} epochs, calibration and thresholds; then trained on all of them",

@@ -14,6 +14,9 @@ from ecgcore.findings import AAMI_CLASSES
 THRESHOLDS: Final = np.round(np.arange(0.05, 0.96, 0.025), 3)  # tried for S and V
 PRIOR: Final = 10
 S, V = AAMI_CLASSES.index("S"), AAMI_CLASSES.index("V")
+BINS: Final = 15  # of confidence
+FLAGGED: Final = 0.05  # share of beats called uncertain on unseen patients
+SHARES: Final = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)  # flagged, at which the error among the others is measured
 OTHERS: Final = 0.5  # threshold of F and Q, too rare to choose one
 
 
@@ -99,9 +102,32 @@ def choose_thresholds(scored: Scored) -> dict[str, float]:
     return {"S": s, "V": v, "F": OTHERS, "Q": OTHERS}
 
 
-def expected_calibration_error(scored: Scored, bins: int = 15) -> float:
-    """Mean distance of confidence and accuracy over equal bins of confidence, weighted by their beats (Guo et al., 2017)."""
+def reliability(scored: Scored, bins: int = BINS) -> tuple[tuple[float, float, int], ...]:
+    """For equal bins of the greatest probability that hold beats: its mean, the share that is right, beats (Guo et al., 2017)."""
     confidence, right = scored.probabilities.max(axis=1), scored.probabilities.argmax(axis=1) == scored.targets
     place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    counts, sums = np.bincount(place, minlength=bins), np.bincount(place, confidence - right, minlength=bins)
-    return float(np.abs(sums).sum() / counts.sum())
+    counts = np.bincount(place, minlength=bins)
+    sums, hits = np.bincount(place, confidence, bins), np.bincount(place, right, bins)
+    return tuple((round(float(sums[i] / counts[i]), 4), round(float(hits[i] / counts[i]), 4), int(counts[i])) for i in np.flatnonzero(counts))
+
+
+def expected_calibration_error(scored: Scored, bins: int = BINS) -> float:
+    """Mean distance of confidence and accuracy over equal bins of confidence, weighted by their beats (Guo et al., 2017)."""
+    found = reliability(scored, bins)
+    return sum(abs(confidence - right) * n for confidence, right, n in found) / sum(n for *_, n in found)
+
+
+@dataclass(frozen=True)
+class Flagging:
+    """`certain_from` is the probability of its class from which a beat counts as certain; shares are (flagged, wrong among the others)."""
+
+    certain_from: float
+    shares: tuple[tuple[float, float], ...]
+
+
+def flagging(scored: Scored, called: NDArray[np.int64]) -> Flagging:
+    """What a flag on the beats with the least probability of the class called (n_beats,) is worth."""
+    confidence, wrong = scored.probabilities[np.arange(called.size), called], called != scored.targets
+    limits = np.quantile(confidence, SHARES)
+    shares = [(float((confidence < limit).mean()), float(wrong[confidence >= limit].mean())) for limit in limits]
+    return Flagging(round(float(np.quantile(confidence, FLAGGED)), 3), tuple((round(share, 4), round(error, 5)) for share, error in shares))

@@ -29,6 +29,9 @@ def test_a_recipe_gives_a_model_that_works(tiny, tmp_path):
     assert {"S F1, gross", "V F1, gross", "calibration error (ECE), gross"} <= {figure.name for figure in card.figures}
     assert card.training.held_out == tiny.data.trained
     assert card.training.protocol.startswith("2 folds by patient chose")
+    assert 0 < card.certain_from <= 1
+    assert card.uncertain[0][0] == 0
+    assert sum(n for *_, n in card.reliability) == sum(record.targets.size for record in beats_data.prepare_all(tiny.data.trained, tiny.input))
 
 
 def test_the_same_seed_gives_the_same_weights(tiny, tmp_path):
@@ -113,6 +116,18 @@ def test_calibration_error_of_known_probabilities():
     sure, right, one = np.tile([0.8, 0.2], (10, 1)).astype(np.float32), np.array([0] * 8 + [1] * 2), np.zeros(10, np.int64)
     assert calibration.expected_calibration_error(calibration.Scored(sure, right, one)) == pytest.approx(0, abs=1e-6)
     assert calibration.expected_calibration_error(calibration.Scored(sure, 1 - right, one)) == pytest.approx(0.6, abs=1e-6)
+
+
+def test_a_flag_leaves_fewer_errors_among_the_others():
+    rng = np.random.default_rng(1)
+    confidence = rng.uniform(0.5, 1, 4000).astype(np.float32)
+    targets = (rng.random(4000) > confidence).astype(np.int64)
+    scored = calibration.Scored(np.stack([confidence, 1 - confidence], axis=1), targets, np.zeros(4000, np.int64))
+    flags = calibration.flagging(scored, np.zeros(4000, np.int64))
+    assert flags.certain_from == pytest.approx(0.525, abs=0.01)
+    shares, errors = zip(*flags.shares, strict=True)
+    assert shares == pytest.approx(calibration.SHARES, abs=0.001)
+    assert list(errors) == sorted(errors, reverse=True)
 
 
 def test_each_patient_counts_alike():
