@@ -85,13 +85,12 @@ def load_all(folder: Path, names: Iterable[str]) -> Iterator[LabelledBeats]:
         raise DataError(f"these records should hold the beats {COUNTS[names]}, those in {folder} hold {counts}")
 
 
-def labelled_ids(folder: Path, label: str) -> tuple[str, ...]:
-    """Records of a CinC 2017 folder with this label ("N", "A", "O" or "~"), in the order of its REFERENCE-v3.csv. Raises DataError where it is not there."""
+def rhythm_labels(folder: Path) -> dict[str, str]:
+    """Label ("N", "A", "O" or "~") by record of a CinC 2017 folder, in the order of its REFERENCE-v3.csv. Raises DataError where it is not there."""
     path = folder / "REFERENCE-v3.csv"
     if not path.is_file():
         raise DataError(f"no REFERENCE-v3.csv in {folder}; get the data set with: python -m ecgcore data get cinc2017")
-    rows = (line.split(",") for line in path.read_text().split())
-    return tuple(name for name, found in rows if found == label)
+    return dict(line.split(",") for line in path.read_text().split())
 
 
 def fetch(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Benchmarks on real data: python -m tests.bench [cold warm detectors day app strip shapes]. Prints JSON; asserts nothing."""
+"""Benchmarks on real data: python -m tests.bench [cold warm detectors beats day app strip shapes]. Prints JSON; asserts nothing."""
 
 import json
 import os
@@ -16,7 +16,7 @@ import numpy as np
 
 from ecgcore import data, writers
 from ecgcore import shapes as shape_groups
-from ecgcore.analysis import analyze
+from ecgcore.analysis import analyze, classify
 from ecgcore.api import evaluate
 from ecgcore.readers import read
 from ecgcore.record import Record
@@ -46,6 +46,15 @@ def detectors() -> dict[str, Any]:
     folder = data.locate("mitdb")
     one = evaluate("qrs", folder, "all", leads="first", against=("neurokit2", "xqrs", "sleepecg"))
     return {"one lead": one["detectors"], "both leads": evaluate("qrs", folder, "all")["detectors"]}
+
+
+def beats() -> dict[str, Any]:
+    """Beats a second of the default model on the first lead of DS1, from the signal to labels, reference beats."""
+    folder = data.locate("mitdb")
+    labelled = list(data.load_all(folder, data.select_records(folder, "ds1")))
+    total = sum(one.samples.size for one in labelled)
+    seconds = [_timed(lambda: [classify(one.record, one.samples, one.record.leads[:1]) for one in labelled]) for _ in range(REPEATS)]
+    return {"beats": total, "median_beats_per_s": round(total / statistics.median(seconds))}
 
 
 def day() -> dict[str, Any]:
@@ -102,7 +111,7 @@ def _timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - begun
 
 
-ALL = (day, cold, warm, detectors, app, strip, shapes)  # the day first: peak memory of children is kept over all of them
+ALL = (day, cold, warm, detectors, beats, app, strip, shapes)  # the day first: peak memory of children is kept over all of them
 
 if __name__ == "__main__":
     wanted = sys.argv[1:]

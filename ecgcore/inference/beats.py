@@ -1,6 +1,8 @@
 """The beat classifier at work: signals and R peaks → probabilities."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,8 +14,8 @@ from numpy.typing import NDArray
 from ecgcore.errors import ModelError
 from ecgcore.inference.cards import Card, find, read_card, verified_weights
 from ecgcore.signals.detection import FS_HZ
-from ecgcore.signals.features import RR_FEATURES, rr_features
-from ecgcore.signals.windows import beside_dominant, dominant
+from ecgcore.signals.features import RR_FEATURES, late_beats, rr_features
+from ecgcore.signals.windows import beside_usual, usual_beats
 
 if TYPE_CHECKING:
     from ecgcore.inference.beat_windows import WindowClassifier
@@ -22,7 +24,7 @@ BeatModel: TypeAlias = Union["BeatClassifier", "WindowClassifier"]
 TASK: Final = "beats"
 TASKS: Final = (TASK, "beat windows")  # of models that classify beats
 ORDER: Final = ("V", "S", "F", "Q")
-CHUNK: Final = 256  # beats the network answers for at once …
+CHUNK: Final = 512  # beats the network answers for at once …
 OVERLAP: Final = 32  # … with these on either side for context
 
 
@@ -47,23 +49,25 @@ class BeatClassifier:
         peaks = np.round(samples * self.card.input.fs_hz / fs_hz).astype(np.int64)
         trust = np.where(weights.sum(axis=0) > 0, weights, np.float32(1.0))
         total = np.zeros((peaks.size, len(self.card.classes)), np.float32)
-        rr = rr_features(samples, fs_hz)
+        rr, late = rr_features(samples, fs_hz), late_beats(samples, fs_hz)
         for lead, weight in zip(leads, trust / trust.sum(axis=0), strict=True):
             if peaks.size and weight.any():
-                total += weight[:, None] * self._one_lead(lead, peaks, rr)
+                total += weight[:, None] * self._one_lead(lead, peaks, late, rr)
         return total
 
-    def _one_lead(self, lead: NDArray[np.float32], peaks: NDArray[np.int64], rr: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _one_lead(self, lead: NDArray[np.float32], peaks: NDArray[np.int64], late: NDArray[np.int64], rr: NDArray[np.float32]) -> NDArray[np.float32]:
         spec = self.card.input
-        usual = dominant(lead, peaks, spec.before_samples, spec.samples - spec.before_samples)
-        out = np.empty((peaks.size, len(self.card.classes)), np.float32)
-        for start in range(0, peaks.size, CHUNK):
+        usual = usual_beats(lead, peaks, late, spec.before_samples, spec.samples - spec.before_samples)
+
+        def chunk(start: int) -> NDArray[np.float32]:
             stop = min(start + CHUNK, peaks.size)
             left, right = max(0, start - OVERLAP), min(peaks.size, stop + OVERLAP)
-            beats = beside_dominant(lead, peaks[left:right], usual, spec.before_samples)
+            beats = beside_usual(lead, peaks[left:right], usual, spec.before_samples)
             (answer,) = self.session.run(None, {"beats": beats[None], "rr": rr[None, left:right]})
-            out[start:stop] = answer[0, start - left : stop - left]
-        return out
+            return np.asarray(answer[0, start - left : stop - left], np.float32)
+
+        with ThreadPoolExecutor(os.cpu_count()) as workers:  # a chunk a core: a network this small gains nothing from several threads of its own
+            return np.concatenate(list(workers.map(chunk, range(0, peaks.size, CHUNK))))
 
     def labels(self, probabilities: NDArray[np.float32]) -> tuple[str, ...]:
         """The class of each beat, by the card's thresholds as `decide` applies them."""
@@ -104,15 +108,16 @@ def load_folder(folder: Path) -> BeatModel:
         raise ModelError(f"{card.id} wants signals at {card.input.fs_hz:g} Hz; beats beside the patient's dominant one are cut at {FS_HZ:g} Hz")
     if card.input.features != RR_FEATURES:
         raise ModelError(f"{card.id} wants the features {', '.join(card.input.features)}; there are {', '.join(RR_FEATURES)}")
-    return BeatClassifier(card, session(verified_weights(folder, card), card.sha256))
+    return BeatClassifier(card, session(verified_weights(folder, card), card.sha256, 1))
 
 
 @lru_cache(maxsize=8)
-def session(path: Path, sha256: str) -> Any:
-    """One session a set of weights; `sha256` tells a replaced file from the one it replaced."""
+def session(path: Path, sha256: str, threads: int = 0) -> Any:
+    """One session a set of weights, with so many threads of its own, 0 for one a core; `sha256` tells a replaced file from the one it replaced."""
     import onnxruntime
 
     del sha256
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

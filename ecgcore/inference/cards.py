@@ -42,12 +42,13 @@ class InputSpec(Part):
 class TrainingData(Part):
     """Record ids by data set: learned from, held out by patient to choose by, and left out on purpose.
 
-    A record may be in both of the first where the model was chosen by folds, as `protocol` then says.
+    Of a record in `weak` only a label of the whole recording was learned from. A record may be in both of the first where the model was chosen by folds, as `protocol` then says.
     """
 
     trained: dict[str, tuple[str, ...]]
     held_out: dict[str, tuple[str, ...]]
     left_out: dict[str, tuple[str, ...]] = {}
+    weak: dict[str, tuple[str, ...]] = {}
     protocol: str
     augmentation: str
     seed: int
@@ -69,7 +70,7 @@ class Card(Part):
     """A model card, as it stands in card.json beside the weights.
 
     certain_from  a beat whose called class has a smaller probability is uncertain; None where that was not established
-    reliability   on unseen patients, by bin of the called class's probability: mean probability, share right, beats
+    reliability   on unseen patients, by bin of the greatest probability: its mean, share right, beats
     uncertain     on unseen patients, for several limits: share of beats flagged, share wrong among the others
     """
 

@@ -1,32 +1,31 @@
-"""The first default beat classifier: a small CNN for each beat, a bidirectional GRU over its neighbours.
+"""The default beat classifier: a small CNN for each beat, a bidirectional GRU over its neighbours, several of them together.
 
 One lead at a time; the same weights serve any lead. Beside its window of signal the network sees the patient's own
-dominant beat and the RR features, so that a beat is judged against this patient's others.
+usual beats and the RR features, so that a beat is judged against this patient's others.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-CHANNELS = 2  # the beat, and the dominant beat of the patient in that lead
+CHANNELS = 3  # the beat, the dominant beat of the patient in that lead, and the dominant one of those after long intervals
 
 
 class BeatNet(nn.Module):
-    """Beats (batch, time, 2, width) and RR features (batch, time, n_features) → logits (batch, time, n_classes)."""
+    """Beats (batch, time, 3, width) and RR features (batch, time, n_features) → logits (batch, time, n_classes)."""
 
     scale: Tensor
     bias: Tensor
 
-    def __init__(self, n_features: int, n_classes: int, channels: tuple[int, int, int] = (24, 48, 64), hidden: int = 64, dropout: float = 0.3) -> None:
+    def __init__(self, n_features: int, n_classes: int, channels: tuple[int, int, int] = (32, 64, 64), hidden: int = 64, dropout: float = 0.3) -> None:
         super().__init__()
         first, second, third = channels
         self.encoder = nn.Sequential(
-            _block(CHANNELS, first, 7),
-            nn.MaxPool1d(2),
-            _block(first, second, 5),
-            nn.MaxPool1d(2),
-            _block(second, third, 5),
-            nn.MaxPool1d(2),
-            _block(third, third, 3),
+            _block(CHANNELS, first, 9, 4),
+            _block(first, second, 5, 2),
+            _block(second, third, 3, 2),
+            _block(third, third, 3, 1),
             nn.AdaptiveAvgPool1d(4),
             nn.Flatten(),
             nn.Linear(4 * third, hidden),
@@ -47,17 +46,17 @@ class BeatNet(nn.Module):
         return logits
 
 
-class CalibratedBeatNet(nn.Module):
-    """What is shipped: probabilities, with the scale and the bias by class found on held-out patients."""
+class BeatEnsemble(nn.Module):
+    """What is shipped: the mean of the networks' probabilities, each with the scale and the bias by class found on patients it has not seen."""
 
-    def __init__(self, net: BeatNet) -> None:
+    def __init__(self, nets: Sequence[BeatNet]) -> None:
         super().__init__()
-        self.net = net
+        self.nets = nn.ModuleList(nets)
 
     def forward(self, beats: Tensor, rr: Tensor) -> Tensor:
         """Probabilities (batch, time, n_classes)."""
-        return torch.softmax(self.net(beats, rr) * self.net.scale + self.net.bias, dim=2)
+        return torch.stack([torch.softmax(net(beats, rr) * net.scale + net.bias, dim=2) for net in self.nets]).mean(dim=0)
 
 
-def _block(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv1d(inputs, outputs, kernel, padding=kernel // 2, bias=False), nn.BatchNorm1d(outputs), nn.ReLU())
+def _block(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv1d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False), nn.BatchNorm1d(outputs), nn.ReLU())

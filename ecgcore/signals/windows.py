@@ -1,4 +1,4 @@
-"""Windows of signal around beats, and the patient's own dominant beat."""
+"""Windows of signal around beats, and the patient's own usual beats."""
 
 from typing import Final
 
@@ -34,13 +34,18 @@ def dominant(x: NDArray[np.float32], centres: NDArray[np.int64], before: int, af
     return np.asarray(np.median(kept, axis=0), np.float32)
 
 
-def beside_dominant(x: NDArray[np.float32], centres: NDArray[np.int64], dominant_beat: NDArray[np.float32], before: int) -> NDArray[np.float32]:
-    """Network input (n_beats, 2, width): each beat and, beside it, the dominant beat, both over the dominant's range.
+def usual_beats(x: NDArray[np.float32], centres: NDArray[np.int64], late: NDArray[np.int64], before: int, after: int) -> NDArray[np.float32]:
+    """What a beat is compared with, (2, before + after): the dominant beat, and the dominant one among the beats numbered `late`."""
+    return np.stack([dominant(x, centres, before, after), dominant(x, centres[late], before, after)])
+
+
+def beside_usual(x: NDArray[np.float32], centres: NDArray[np.int64], usual: NDArray[np.float32], before: int) -> NDArray[np.float32]:
+    """Network input (n_beats, 3, width): each beat and, beside it, `usual_beats` (2, width), all over the dominant beat's range.
 
     Medians are taken off and values compressed by arcsinh, so that the result has no unit.
     """
-    range_mv = max(float(np.ptp(dominant_beat)), LEAST_RANGE_MV)
-    beats = cut(x, centres, before, dominant_beat.size - before)
+    range_mv = max(float(np.ptp(usual[0])), LEAST_RANGE_MV)
+    beats = cut(x, centres, before, usual.shape[1] - before)
     beats = beats - np.median(beats, axis=1, keepdims=True)
-    usual = np.broadcast_to(dominant_beat - np.median(dominant_beat), beats.shape)
-    return np.arcsinh(COMPRESSION / range_mv * np.stack([beats, usual], axis=1)).astype(np.float32)
+    compared = np.broadcast_to(usual - np.median(usual, axis=1, keepdims=True), (len(beats), *usual.shape))
+    return np.arcsinh(COMPRESSION / range_mv * np.concatenate([beats[:, None], compared], axis=1)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Training of the default beat model: by-patient folds to choose from, then all patients, then export."""
+"""Training of the default beat model: a network for each fold of the patients, thresholds from what they say of those unseen, then export."""
 
 import time
 from collections.abc import Sequence
@@ -16,14 +16,29 @@ from torch.utils.data import DataLoader
 from ecgcore.findings import AAMI_CLASSES
 from ecgcore.inference.beats import decide
 from ecgcore.inference.cards import Card, Figure, InputSpec, TrainingData
-from ecgcore.models.beats import BeatNet, CalibratedBeatNet
+from ecgcore.models.beats import CHANNELS, BeatEnsemble, BeatNet
 from ecgcore.signals.features import RR_FEATURES
-from ecgcore.signals.windows import beside_dominant
+from ecgcore.signals.windows import beside_usual
 from ecgcore.training import loop
-from ecgcore.training.beats_data import NO_BEAT, Prepared, Shuffled, Stretches, noise_leads, prepare_all
-from ecgcore.training.calibration import NONE, PRIOR, S, Scored, Unseen, V, best_threshold, calibrate, choose_thresholds, expected_calibration_error, patient_f1
+from ecgcore.training.beats_data import NO_BEAT, NOT_S, Prepared, Shuffled, Stretches, noise_leads, prepare_all, prepare_weak
+from ecgcore.training.calibration import (
+    ALL_LEADS,
+    FIRST_LEAD,
+    PRIOR,
+    S,
+    Scored,
+    Unseen,
+    V,
+    calibrate,
+    choose_thresholds,
+    expected_calibration_error,
+    flagging,
+    gross_f1,
+    patient_f1,
+    reliability,
+)
 from ecgcore.training.export import export, git_commit
-from ecgcore.training.recipes import Recipe
+from ecgcore.training.recipes import Optimisation, Recipe
 
 RARE: Final = 50  # a class with fewer beats weighs no more than one with this many
 GREATEST_WEIGHT: Final = 20.0
@@ -38,25 +53,26 @@ LIMITS: Final = (
 
 
 class BeatModule(LightningModule):
-    """BeatNet under weighted cross-entropy; after each epoch its averaged weights say what they think of the unseen patients."""
+    """BeatNet under weighted cross-entropy; beats known only not to be S are pushed away from S, and a little from V."""
 
     def __init__(self, recipe: Recipe, training: list[Prepared], unseen: list[Prepared], noise: list[NDArray[np.float32]], run: Path) -> None:
         super().__init__()
-        how = recipe.network
         self.recipe, self.unseen, self.run = recipe, unseen, run
         self.stretches = stretches = Stretches(training, recipe, noise)
         # An epoch has a stretch a record more or less, by its random offset; the cycle is as long as the longest would be.
         self.steps = recipe.optimisation.epochs * (len(stretches) // recipe.optimisation.batch + len(stretches.records))
         torch.manual_seed(recipe.optimisation.seed)
-        self.net = BeatNet(len(RR_FEATURES), len(AAMI_CLASSES), how.channels, how.hidden, how.dropout)
+        self.net = _network(recipe)
         average = get_ema_multi_avg_fn(1 - recipe.optimisation.average)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(self.net, multi_avg_fn=average, use_buffers=True)
-        self.loss = nn.CrossEntropyLoss(weight=class_weights(training), ignore_index=NO_BEAT, label_smoothing=recipe.optimisation.label_smoothing)
+        self.register_buffer("weights", class_weights([record for record in training if record.whole]))
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Loss of one batch of stretches."""
         beats, rr, targets = batch
-        loss: Tensor = self.loss(self.net(beats, rr).flatten(0, 1), targets.flatten())
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.optimisation.bfloat16):
+            logits = self.net(beats, rr).flatten(0, 1)
+        loss = beat_loss(logits.float(), targets.flatten(), self.weights, self.recipe.optimisation)  # type: ignore[arg-type]
         self.log("loss", loss, on_step=False, on_epoch=True)
         return loss
 
@@ -69,12 +85,6 @@ class BeatModule(LightningModule):
         self.stretches.set_epoch(self.current_epoch)
         torch.manual_seed(self.recipe.optimisation.seed + 1000 * (self.current_epoch + 1))
 
-    def on_train_epoch_end(self) -> None:
-        """Write the logits of the unseen patients beside the checkpoint."""
-        if self.unseen:
-            logits = {record.name: logits_of(self.averaged.module.eval(), record, self.device).numpy() for record in self.unseen}
-            np.savez(_logits_file(self.run, self.current_epoch), **logits)  # type: ignore[arg-type] # numpy's stub takes one of them for allow_pickle
-
     def configure_optimizers(self) -> Any:
         """AdamW, one cycle."""
         how = self.recipe.optimisation
@@ -83,61 +93,65 @@ class BeatModule(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def train(recipe: Recipe, run: Path, device: str, minutes: float | None, resume: bool) -> tuple[BeatNet, Card]:
-    """Train by the recipe, in the folder `run`; the calibrated network and its card (without the hash of its weights).
+def beat_loss(logits: Tensor, targets: Tensor, weights: Tensor, how: Optimisation) -> Tensor:
+    """Loss of beats: logits (n, n_classes), targets (n,), of which NO_BEAT counts for nothing and NOT_S for what it says; weights (n_classes,)."""
+    known = torch.where(targets >= 0, targets, NO_BEAT)
+    loss = nn.functional.cross_entropy(logits, known, weights, ignore_index=NO_BEAT, label_smoothing=how.label_smoothing)
+    weak = torch.log_softmax(logits[targets == NOT_S], dim=1)
+    if len(weak):
+        others = torch.arange(weak.shape[1], device=weak.device)
+        not_s, not_v = (torch.logsumexp(weak[:, others != k], dim=1) for k in (S, V))
+        loss = loss - (not_s + how.weak_not_v * not_v).mean()
+    return loss
 
-    By-patient folds come first: epochs, calibration and thresholds are chosen on what each patient's network, which has
-    not seen him, says. Then one network learns from all patients for the epochs chosen. `minutes` are shared out evenly.
+
+def train(recipe: Recipe, run: Path, device: str, minutes: float | None, resume: bool) -> tuple[BeatEnsemble, Card]:
+    """Train by the recipe, in the folder `run`; the networks together and their card (without the hash of the weights).
+
+    Each network learns from all patients but a fold; calibration and thresholds are chosen on what each patient's network,
+    which has not seen him, says. What is shipped is all of them together. `minutes` are shared out evenly.
     """
     begun, device = time.monotonic(), loop.accelerator(device)
-    patients = prepare_all(recipe.data.trained, recipe.input)
-    noise = noise_leads(recipe.input)
-    share = minutes / (recipe.optimisation.folds + 1) if minutes else None
-    said = []
-    for fold in range(recipe.optimisation.folds):
-        unseen = patients[fold :: recipe.optimisation.folds]
-        training = [record for record in patients if record not in unseen]
-        fit(BeatModule(recipe, training, unseen, noise, run / f"fold{fold}"), recipe.optimisation.epochs, device, share, resume)
-        said.append(_said(run / f"fold{fold}", unseen))
-    epochs, chosen = choose_epochs(said)
-    state = fit(BeatModule(recipe, patients, [], noise, run / "all"), epochs, device, share, resume)
-    net = BeatNet(len(RR_FEATURES), len(AAMI_CLASSES), recipe.network.channels, recipe.network.hidden, recipe.network.dropout).eval()
+    patients, weak = prepare_all(recipe.data.trained, recipe.input), prepare_weak(recipe.data.weak, recipe.input)
+    noise, folds = noise_leads(recipe.input), recipe.optimisation.folds
+    nets: list[BeatNet] = []
+    said: dict[str, Unseen] = {}
+    for fold in range(folds):
+        unseen = patients[fold::folds]
+        training = [record for record in patients if record not in unseen] + weak
+        nets.append(fit(BeatModule(recipe, training, unseen, noise, run / f"fold{fold}"), device, minutes / folds if minutes else None, resume))
+        said |= {record.name: Unseen(logits_of(nets[-1], record).numpy(), record.targets) for record in unseen}
+    card = finish(nets, recipe, said, device, (time.monotonic() - begun) / 60)
+    return BeatEnsemble(nets).eval(), card.model_copy(update={"training": card.training.model_copy(update={"weak": _ids(weak, recipe)})})
+
+
+def fit(module: BeatModule, device: str, minutes: float | None, resume: bool) -> BeatNet:
+    """Train one module in its own folder; the network with its averaged weights."""
+    how = module.recipe.optimisation
+    own = torch.Generator().manual_seed(how.seed)  # else the loader draws from the chance of the network, at another time where a run is resumed
+    loader = DataLoader(module.stretches, how.batch, sampler=Shuffled(module.stretches), drop_last=True, generator=own)
+    state = loop.fit(module, loader, module.run, how.epochs, device, minutes, resume)
+    net = _network(module.recipe).eval()
     net.load_state_dict({key.removeprefix("averaged.module."): value for key, value in state.items() if key.startswith("averaged.module.")})
-    return net, finish(net, recipe, chosen, device, epochs, (time.monotonic() - begun) / 60)
+    return net
 
 
-def fit(module: BeatModule, epochs: int, device: str, minutes: float | None, resume: bool) -> dict[str, Any]:
-    """Train one module for so many epochs in its own folder; its last state."""
-    loader = DataLoader(module.stretches, module.recipe.optimisation.batch, sampler=Shuffled(module.stretches), drop_last=True)
-    return loop.fit(module, loader, module.run, epochs, device, minutes, resume)
-
-
-def choose_epochs(said: Sequence[dict[int, dict[str, Unseen]]]) -> tuple[int, dict[str, Unseen]]:
-    """The number of epochs with the best mean F1 by patient of S and V, and what was said of each patient then.
-
-    said  for each fold: by epoch (from 0), by name of the patient's record.
-    """
-    common = set.intersection(*(set(fold) for fold in said))
-
-    def patients(epoch: int) -> dict[str, Unseen]:
-        return {name: unseen for fold in said for name, unseen in fold[epoch].items()}
-
-    def score(epoch: int) -> float:
-        scored = Scored.of(list(patients(epoch).values()), NONE)
-        return float(np.mean([best_threshold(scored, k)[1] for k in (S, V)]))
-
-    best = max(sorted(common), key=score)
-    return best + 1, patients(best)
-
-
-def finish(net: BeatNet, recipe: Recipe, said: dict[str, Unseen], device: str, epochs: int, minutes: float) -> Card:
+def finish(nets: Sequence[BeatNet], recipe: Recipe, said: dict[str, Unseen], device: str, minutes: float) -> Card:
     """Calibrate on what was said of unseen patients, choose thresholds there, and measure there."""
     calibration = calibrate(list(said.values()))
-    net.scale.fill_(calibration.scale)
-    net.bias.copy_(torch.from_numpy(calibration.bias))
+    for net in nets:
+        net.scale.fill_(calibration.scale)
+        net.bias.copy_(torch.from_numpy(calibration.bias))
     thresholds = choose_thresholds(Scored.of(list(said.values()), calibration))
-    by_set = {name: Scored.of([said[record] for record in records], calibration) for name, records in recipe.data.trained.items()}
-    figures = [figure for name, scored in by_set.items() for figure in _figures(name, scored, thresholds, recipe)]
+    by_set = {name: [said[record] for record in records] for name, records in recipe.data.trained.items()}
+    figures = [
+        figure
+        for name, patients in by_set.items()
+        for leads in (FIRST_LEAD, ALL_LEADS)
+        for figure in _figures(name, leads, Scored.of(patients, calibration, (leads,)), thresholds, recipe)
+    ]
+    everyone = Scored.of(list(said.values()), calibration, (ALL_LEADS,))
+    flags = flagging(everyone, decide(everyone.probabilities, AAMI_CLASSES, thresholds))
     return Card(
         name=recipe.name,
         version=recipe.version,
@@ -148,9 +162,12 @@ def finish(net: BeatNet, recipe: Recipe, said: dict[str, Unseen], device: str, e
         ),
         classes=AAMI_CLASSES,
         thresholds=thresholds,
+        certain_from=flags.certain_from,
+        reliability=reliability(everyone),
+        uncertain=flags.shares,
         training=TrainingData(
             trained=recipe.data.trained, held_out=recipe.data.trained, left_out=recipe.data.left_out,
-            protocol=f"{recipe.optimisation.folds} folds by patient chose {epochs} epochs, calibration and thresholds; then trained on all of them",
+            protocol=f"{len(nets)} networks together, each trained without a fold of the patients; calibration and thresholds by what each patient's unseeing network says",
             augmentation=recipe.augmentation.model_dump_json(), seed=recipe.optimisation.seed,
         ),
         figures=tuple(figures),
@@ -163,11 +180,11 @@ def finish(net: BeatNet, recipe: Recipe, said: dict[str, Unseen], device: str, e
     )  # fmt: skip
 
 
-def save(net: BeatNet, card: Card, folder: Path) -> Card:
+def save(net: BeatEnsemble, card: Card, folder: Path) -> Card:
     """Write ONNX, safetensors and card into a folder; the card with the hash of the weights."""
     spec = card.input
-    example = (torch.randn(2, 4, 2, spec.samples), torch.randn(2, 4, len(spec.features)))  # a length of 1 would be baked in
-    return export(CalibratedBeatNet(net).eval(), example, ("beats", "rr"), ("probabilities",), ({0: "batch", 1: "time"}, {0: "batch", 1: "time"}), card, folder)
+    example = (torch.randn(2, 4, CHANNELS, spec.samples), torch.randn(2, 4, len(spec.features)))  # a length of 1 would be baked in
+    return export(net, example, ("beats", "rr"), ("probabilities",), ({0: "batch", 1: "time"}, {0: "batch", 1: "time"}), card, folder)
 
 
 def class_weights(records: list[Prepared]) -> Tensor:
@@ -178,20 +195,29 @@ def class_weights(records: list[Prepared]) -> Tensor:
     return torch.tensor(np.minimum(weights, GREATEST_WEIGHT), dtype=torch.float32)
 
 
-def logits_of(net: nn.Module, record: Prepared, device: torch.device) -> Tensor:
-    """Logits (n_leads, n_beats, n_classes) of one record, each lead alone, on the CPU."""
-    rr = torch.from_numpy(record.rr)[None].to(device)
-    inputs = [beside_dominant(lead, record.at, usual, record.before_samples) for lead, usual in zip(record.leads, record.usual, strict=True)]
+def logits_of(net: nn.Module, record: Prepared) -> Tensor:
+    """Logits (n_leads, n_beats, n_classes) of one record, each lead alone."""
+    rr = torch.from_numpy(record.rr)[None]
+    inputs = [beside_usual(lead, record.at, usual, record.before_samples) for lead, usual in zip(record.leads, record.usual, strict=True)]
     with torch.no_grad():
-        return torch.cat([net(torch.from_numpy(beats)[None].to(device), rr) for beats in inputs]).cpu()
+        return torch.cat([net(torch.from_numpy(beats)[None], rr) for beats in inputs])
 
 
-def _figures(name: str, scored: Scored, thresholds: dict[str, float], recipe: Recipe) -> list[Figure]:
-    protocol = f"reference beats, both leads, {recipe.optimisation.folds} folds by patient, which chose epochs, calibration and thresholds"
+def _network(recipe: Recipe) -> BeatNet:
+    return BeatNet(len(RR_FEATURES), len(AAMI_CLASSES), recipe.network.channels, recipe.network.hidden, recipe.network.dropout)
+
+
+def _ids(weak: Sequence[Prepared], recipe: Recipe) -> dict[str, tuple[str, ...]]:
+    """Names of the weakly labelled recordings, by data set; of one data set only."""
+    return dict.fromkeys(recipe.data.weak, tuple(record.name for record in weak))
+
+
+def _figures(name: str, leads: str, scored: Scored, thresholds: dict[str, float], recipe: Recipe) -> list[Figure]:
+    protocol = f"reference beats, {leads}, each patient by the network of the {recipe.optimisation.folds} that has not seen him; calibration and thresholds were chosen on these"
     found = decide(scored.probabilities, AAMI_CLASSES, thresholds)
     measured: dict[str, float] = {}
     for k in (S, V):
-        measured[f"{AAMI_CLASSES[k]} F1, gross"] = 2 * ((found == k) & (scored.targets == k)).sum() / max(1, (found == k).sum() + (scored.targets == k).sum())
+        measured[f"{AAMI_CLASSES[k]} F1, gross"] = gross_f1(found == k, scored.targets == k)
         measured[f"{AAMI_CLASSES[k]} F1, mean over patients, {PRIOR} right beats added to each"] = patient_f1(found == k, scored.targets == k, scored.patients)
     measured["calibration error (ECE), gross"] = expected_calibration_error(scored)
     return [
@@ -201,16 +227,3 @@ def _figures(name: str, scored: Scored, thresholds: dict[str, float], recipe: Re
         )
         for what, value in measured.items()
     ]  # fmt: skip
-
-
-def _logits_file(run: Path, epoch: int) -> Path:
-    return run / f"unseen-{epoch}.npz"
-
-
-def _said(run: Path, unseen: list[Prepared]) -> dict[int, dict[str, Unseen]]:
-    """What one fold said of its unseen patients, by epoch."""
-    by_epoch = {}
-    for path in run.glob("unseen-*.npz"):
-        with np.load(path) as logits:
-            by_epoch[int(path.stem.removeprefix("unseen-"))] = {record.name: Unseen(logits[record.name], record.targets) for record in unseen}
-    return by_epoch

@@ -15,6 +15,12 @@ THRESHOLDS: Final = np.round(np.arange(0.05, 0.96, 0.025), 3)  # tried for S and
 PRIOR: Final = 10
 S, V = AAMI_CLASSES.index("S"), AAMI_CLASSES.index("V")
 OTHERS: Final = 0.5  # threshold of F and Q, too rare to choose one
+FIRST_LEAD: Final = "first lead"
+ALL_LEADS: Final = "all leads"
+GROSS: Final = 0.5  # share of gross F1 in what thresholds of the default model are chosen by
+BINS: Final = 15  # of confidence
+FLAGGED: Final = 0.05  # share of beats called uncertain on unseen patients
+SHARES: Final = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)  # flagged, at which the error among the others is measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +38,9 @@ class Calibration:
     scale: float
     bias: NDArray[np.float32]
 
-    def probabilities(self, patient: Unseen) -> NDArray[np.float32]:
-        """(n_beats, n_classes), the mean over leads as inference takes it."""
-        z = self.scale * patient.logits + self.bias
+    def probabilities(self, patient: Unseen, leads: str = ALL_LEADS) -> NDArray[np.float32]:
+        """(n_beats, n_classes), of the first lead or the mean over leads as inference takes it."""
+        z = self.scale * (patient.logits[:1] if leads == FIRST_LEAD else patient.logits) + self.bias
         e = np.exp(z - z.max(axis=2, keepdims=True))
         return np.asarray((e / e.sum(axis=2, keepdims=True)).mean(axis=0), np.float32)
 
@@ -51,11 +57,12 @@ class Scored:
     patients: NDArray[np.int64]
 
     @classmethod
-    def of(cls, patients: Sequence[Unseen], calibration: Calibration) -> "Scored":
-        """All patients under one calibration."""
-        numbers = [np.full(len(patient.targets), number) for number, patient in enumerate(patients)]
-        probabilities = [calibration.probabilities(patient) for patient in patients]
-        return cls(np.concatenate(probabilities), np.concatenate([patient.targets for patient in patients]), np.concatenate(numbers))
+    def of(cls, patients: Sequence[Unseen], calibration: Calibration, views: Sequence[str] = (FIRST_LEAD, ALL_LEADS)) -> "Scored":
+        """All patients under one calibration, each read once by every view of him: the first lead alone, all leads."""
+        numbers = np.concatenate([np.full(len(patient.targets), number) for number, patient in enumerate(patients)])
+        targets = np.concatenate([patient.targets for patient in patients])
+        probabilities = [calibration.probabilities(patient, view) for view in views for patient in patients]
+        return cls(np.concatenate(probabilities), np.tile(targets, len(views)), np.tile(numbers, len(views)))
 
 
 def calibrate(patients: Sequence[Unseen]) -> Calibration:
@@ -84,24 +91,60 @@ def patient_f1(found: NDArray[np.bool_], true: NDArray[np.bool_], patients: NDAr
     return float(np.mean((2 * hits + PRIOR) / (claims + facts + PRIOR)))
 
 
-def best_threshold(scored: Scored, k: int, free: NDArray[np.bool_] | None = None) -> tuple[float, float]:
-    """Threshold of class k with the best mean F1 by patient, and that F1; only `free` beats (n_beats,) can be called k."""
-    free = np.ones(len(scored.targets), bool) if free is None else free
-    reached = {t: patient_f1(free & (scored.probabilities[:, k] >= t), scored.targets == k, scored.patients) for t in THRESHOLDS}
+def gross_f1(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
+    """F1 of one class over all beats; 1 where there is none and none was called."""
+    claims = int(found.sum() + true.sum())
+    return 2 * int((found & true).sum()) / claims if claims else 1.0
+
+
+def best_threshold(scored: Scored, k: int, free: NDArray[np.bool_] | None = None, gross: float = 0.0) -> tuple[float, float]:
+    """Threshold of class k with the best mean F1 by patient, and that F1; only `free` beats (n_beats,) can be called k.
+
+    `gross` is the share of gross F1 in what is best: gross alone is ruled by the patients with the most ectopic beats,
+    the mean by patient by those with hardly any.
+    """
+    free, true = np.ones(len(scored.targets), bool) if free is None else free, scored.targets == k
+    reached = {}
+    for t in THRESHOLDS:
+        found = free & (scored.probabilities[:, k] >= t)
+        reached[t] = gross * gross_f1(found, true) + (1 - gross) * patient_f1(found, true, scored.patients)
     best = max(reached, key=reached.__getitem__)
     return float(best), reached[best]
 
 
 def choose_thresholds(scored: Scored) -> dict[str, float]:
     """Thresholds by class, in the order in which `decide` asks: V first, then S among the beats that are not V."""
-    v, _ = best_threshold(scored, V)
-    s, _ = best_threshold(scored, S, scored.probabilities[:, V] < v)
+    v, _ = best_threshold(scored, V, gross=GROSS)
+    s, _ = best_threshold(scored, S, scored.probabilities[:, V] < v, GROSS)
     return {"S": s, "V": v, "F": OTHERS, "Q": OTHERS}
 
 
-def expected_calibration_error(scored: Scored, bins: int = 15) -> float:
-    """Mean distance of confidence and accuracy over equal bins of confidence, weighted by their beats (Guo et al., 2017)."""
+def reliability(scored: Scored, bins: int = BINS) -> tuple[tuple[float, float, int], ...]:
+    """For equal bins of the greatest probability that hold beats: its mean, the share that is right, beats (Guo et al., 2017)."""
     confidence, right = scored.probabilities.max(axis=1), scored.probabilities.argmax(axis=1) == scored.targets
     place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    counts, sums = np.bincount(place, minlength=bins), np.bincount(place, confidence - right, minlength=bins)
-    return float(np.abs(sums).sum() / counts.sum())
+    counts = np.bincount(place, minlength=bins)
+    sums, hits = np.bincount(place, confidence, bins), np.bincount(place, right, bins)
+    return tuple((round(float(sums[i] / counts[i]), 4), round(float(hits[i] / counts[i]), 4), int(counts[i])) for i in np.flatnonzero(counts))
+
+
+def expected_calibration_error(scored: Scored, bins: int = BINS) -> float:
+    """Mean distance of confidence and accuracy over equal bins of confidence, weighted by their beats (Guo et al., 2017)."""
+    found = reliability(scored, bins)
+    return sum(abs(confidence - right) * n for confidence, right, n in found) / sum(n for *_, n in found)
+
+
+@dataclass(frozen=True)
+class Flagging:
+    """`certain_from` is the probability of its class from which a beat counts as certain; shares are (flagged, wrong among the others)."""
+
+    certain_from: float
+    shares: tuple[tuple[float, float], ...]
+
+
+def flagging(scored: Scored, called: NDArray[np.int64]) -> Flagging:
+    """What a flag on the beats with the least probability of the class called (n_beats,) is worth."""
+    confidence, wrong = scored.probabilities[np.arange(called.size), called], called != scored.targets
+    limits = np.quantile(confidence, SHARES)
+    shares = [(float((confidence < limit).mean()), float(wrong[confidence >= limit].mean())) for limit in limits]
+    return Flagging(round(float(np.quantile(confidence, FLAGGED)), 3), tuple((round(share, 4), round(error, 5)) for share, error in shares))

@@ -1,6 +1,5 @@
 """HADLN on the set it was first made for: the recordings of the PhysioNet/CinC challenge of 2017, each one rhythm."""
 
-import csv
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -33,7 +32,6 @@ from ecgcore.training.window_classifiers import logits_of
 from ecgcore.training.window_runs import HELD_OUT, Contender, Setting, calibrated
 
 FOLDER: Final = "cinc2017"
-REFERENCE: Final = "REFERENCE-v3.csv"
 COUNTS: Final = {"N": 5_076, "A": 758, "O": 2_415, "~": 279}  # of the third version of the labels
 ARM: Final = "HADLN"
 PUBLISHED: Final = (Published(name="HADLN (Jiang et al., 2021), 10 folds", figures={"macro F1": 88.0, "accuracy": 86.7}),)
@@ -75,14 +73,10 @@ def save(trained: Trained, card: Card, folder: Path) -> Card:
 
 def references(folder: Path) -> dict[str, str]:
     """The label of each recording by its name. Raises DataError for labels that are not there or not those of the third version."""
-    try:
-        with (folder / REFERENCE).open(newline="") as file:
-            labels = {row[0]: row[1] for row in csv.reader(file) if row}
-    except FileNotFoundError as error:
-        raise DataError(f"no {REFERENCE} in {folder}; get it with: python -m ecgcore data get {FOLDER}") from error
+    labels = data.rhythm_labels(folder)
     counts = Counter(labels.values())
     if dict(counts) != COUNTS:
-        raise DataError(f"{REFERENCE} should hold {COUNTS}, it holds {dict(counts)}")
+        raise DataError(f"the labels in {folder} should count {COUNTS}, they count {dict(counts)}")
     return labels
 
 

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_model
 
 from ecgcore.inference import cards
-from ecgcore.models.beats import BeatNet, CalibratedBeatNet
+from ecgcore.models.beats import CHANNELS, BeatEnsemble, BeatNet
 from ecgcore.training import recipes
 from ecgcore.training.export import TOLERANCE, difference
 
@@ -13,9 +13,10 @@ from ecgcore.training.export import TOLERANCE, difference
 @pytest.fixture(scope="module")
 def shipped():
     folder = cards.find("beats")
-    how = recipes.load("beats").network
+    recipe = recipes.load("beats")
     card = cards.read_card(folder)
-    net = CalibratedBeatNet(BeatNet(len(card.input.features), len(card.classes), how.channels, how.hidden)).eval()
+    nets = [BeatNet(len(card.input.features), len(card.classes), recipe.network.channels, recipe.network.hidden) for _ in range(recipe.optimisation.folds)]
+    net = BeatEnsemble(nets).eval()
     load_model(net, str(folder / "model.safetensors"))
     return net, folder, card
 
@@ -24,21 +25,21 @@ def shipped():
 def test_torch_and_onnx_agree(shipped, batch, time):
     net, folder, card = shipped
     torch.manual_seed(1)
-    example = (torch.randn(batch, time, 2, card.input.samples), torch.randn(batch, time, len(card.input.features)))
+    example = (torch.randn(batch, time, CHANNELS, card.input.samples), torch.randn(batch, time, len(card.input.features)))
     assert difference(net, folder / cards.WEIGHTS, example, ("beats", "rr")) <= TOLERANCE
 
 
 def test_probabilities_sum_to_one(shipped):
     net, _, card = shipped
     with torch.no_grad():
-        out = net(torch.randn(2, 5, 2, card.input.samples), torch.randn(2, 5, len(card.input.features)))
+        out = net(torch.randn(2, 5, CHANNELS, card.input.samples), torch.randn(2, 5, len(card.input.features)))
     assert out.shape == (2, 5, 5)
     assert torch.allclose(out.sum(dim=2), torch.ones(2, 5), atol=1e-5)
 
 
 def test_neighbours_matter_and_other_records_do_not(shipped):
     net, _, card = shipped
-    beats, rr = torch.randn(2, 9, 2, card.input.samples), torch.randn(2, 9, len(card.input.features))
+    beats, rr = torch.randn(2, 9, CHANNELS, card.input.samples), torch.randn(2, 9, len(card.input.features))
     with torch.no_grad():
         both, alone, cut = net(beats, rr), net(beats[:1], rr[:1]), net(beats[:1, :5], rr[:1, :5])
     assert torch.allclose(both[:1], alone, atol=1e-5)

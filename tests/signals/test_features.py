@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ecgcore.signals.features import RR_FEATURES, rr_features, rr_s
+from ecgcore.signals.features import RR_FEATURES, late_beats, rr_features, rr_s
 
 FS_HZ = 250.0
 
@@ -43,3 +43,19 @@ def test_few_beats(n):
     assert features.shape == (n, len(RR_FEATURES))
     assert np.isfinite(features).all()
     assert rr_s(np.arange(n) * 200, FS_HZ).shape == (n,)
+
+
+def test_the_late_interval_is_that_of_the_beats_that_are_not_premature_even_where_those_are_the_majority():
+    rr = np.tile([250, 130, 130, 130], 30)
+    samples = np.concatenate([[0], np.cumsum(rr)])
+    features = rr_features(samples, FS_HZ)
+    late = np.flatnonzero(np.append(0, rr) == 250)
+    inner = late[(late > 30) & (late < 90)]
+    assert np.allclose(column(features, "pre_to_late")[inner], 0)
+    assert np.allclose(column(features, "pre_to_late")[inner + 1], np.log(130 / 250))
+    assert np.allclose(column(features, "pre_to_median")[inner + 1], 0)
+    assert set(late_beats(samples, FS_HZ)) == set(late)
+
+
+def test_with_few_beats_all_are_late():
+    assert late_beats(np.array([0, 200, 400]), FS_HZ).tolist() == [0, 1, 2]

@@ -36,9 +36,10 @@ def tiny(tmp_path, monkeypatch) -> Recipe:
     """A recipe on synthetic data, which lie where LEADWISE_DATA says."""
     monkeypatch.setenv("LEADWISE_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("LEADWISE_HOME", str(tmp_path / "home"))
-    write_sets(tmp_path / "data", {"mitdb": "101 106 114", "svdb": "800 811", "nstdb-noise": "bw ma"})
+    write_sets(tmp_path / "data", {"mitdb": "101 106 114", "svdb": "800 811", "nstdb-noise": "bw ma", "cinc2017": "A1 A2 A3"})
+    (tmp_path / "data" / "cinc2017" / "REFERENCE-v3.csv").write_text("A1,N\nA2,A\nA3,O\n")
     full = load("beats")
-    data = full.data.model_copy(update={"trained": {"mitdb": ("101", "106", "114"), "svdb": ("800", "811")}})
+    data = full.data.model_copy(update={"trained": {"mitdb": ("101", "106", "114"), "svdb": ("800", "811")}, "weak": {"cinc2017": {"A": 1, "N": 1}}})
     network = full.network.model_copy(update={"channels": (4, 4, 4), "hidden": 8})
     optimisation = full.optimisation.model_copy(update={"folds": 2, "epochs": 2, "batch": 2, "context_beats": 16, "average": 0.5})
     return full.model_copy(update={"data": data, "network": network, "optimisation": optimisation})

@@ -22,7 +22,7 @@ def tiny(tmp_path, monkeypatch):
     for i in range(40):
         beats = [(0.5 + (0.5 + i % 4 / 5) * k, "N") for k in range(5)]
         writers.write(record_of(f"A{i:05d}", synthesise(beats, 6 + i % 4, ("I",), 300, seed=i), beats, ("I",), 300), folder / f"A{i:05d}.hea")
-    (folder / cinc2017.REFERENCE).write_text("".join(f"A{i:05d},{CLASSES[i % 4]}\n" for i in range(40)))
+    (folder / "REFERENCE-v3.csv").write_text("".join(f"A{i:05d},{CLASSES[i % 4]}\n" for i in range(40)))
     full = recipes.load("hadln_cinc2017")
     return full.model_copy(
         update={
@@ -57,10 +57,10 @@ def test_recordings_are_cut_or_filled(tiny, tmp_path):
 def test_other_labels_are_refused(tiny, tmp_path, monkeypatch):
     folder = tmp_path / "data" / cinc2017.FOLDER
     monkeypatch.setattr(cinc2017, "COUNTS", dict.fromkeys(CLASSES, 9))
-    with pytest.raises(DataError, match="should hold"):
+    with pytest.raises(DataError, match="should count"):
         cinc2017.references(folder)
-    (folder / cinc2017.REFERENCE).unlink()
-    with pytest.raises(DataError, match="get it with"):
+    (folder / "REFERENCE-v3.csv").unlink()
+    with pytest.raises(DataError, match="data get cinc2017"):
         cinc2017.references(folder)
 
 

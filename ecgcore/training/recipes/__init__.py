@@ -24,6 +24,12 @@ class Data(Part):
     left_out: dict[str, tuple[str, ...]]
 
 
+class BeatData(Data):
+    """`weak` tells how many recordings of a label are taken of a data set in which only the whole recording has one."""
+
+    weak: dict[str, dict[str, int]]
+
+
 class Input(Part):
     """What the network sees of each beat."""
 
@@ -42,7 +48,11 @@ class Network(Part):
 
 
 class Optimisation(Part):
-    """AdamW with a one-cycle learning rate; weights are averaged exponentially."""
+    """AdamW with a one-cycle learning rate; weights are averaged exponentially.
+
+    bfloat16    whether the network learns in it; it answers in float32
+    weak_not_v  weight of "not V" beside "not S" in the loss of a beat of which only the rhythm is known
+    """
 
     folds: int
     epochs: int
@@ -52,11 +62,13 @@ class Optimisation(Part):
     weight_decay: float
     label_smoothing: float
     average: float
+    weak_not_v: float
+    bfloat16: bool
     seed: int
 
 
 class Augmentation(Part):
-    """Chances and sizes of what is done to a stretch of beats before the network sees it."""
+    """Chances and sizes of what is done to a stretch of beats before the network sees it; `s_majority`: the patient's S beats are taken for his usual ones."""
 
     mix_leads: float
     noise: float
@@ -64,6 +76,7 @@ class Augmentation(Part):
     jitter_samples: int
     invert: float
     short: float
+    s_majority: float
 
 
 class Common(Part):
@@ -76,7 +89,7 @@ class Common(Part):
 class Recipe(Common):
     """One training run of the default beat model."""
 
-    data: Data
+    data: BeatData
     input: Input
     network: Network
     optimisation: Optimisation
