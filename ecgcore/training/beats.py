@@ -59,8 +59,8 @@ class BeatModule(LightningModule):
         super().__init__()
         self.recipe, self.unseen, self.run = recipe, unseen, run
         self.stretches = stretches = Stretches(training, recipe, noise)
-        # An epoch has a stretch a record more or less, by its random offset; the cycle is as long as the longest would be.
-        self.steps = recipe.optimisation.epochs * (len(stretches) // recipe.optimisation.batch + len(stretches.records))
+        most = len(stretches) + sum(record.whole for record in training)  # an epoch has a stretch a whole record more or less, by its random offset
+        self.steps = recipe.optimisation.epochs * (most // recipe.optimisation.batch)
         torch.manual_seed(recipe.optimisation.seed)
         self.net = _network(recipe)
         average = get_ema_multi_avg_fn(1 - recipe.optimisation.average)  # type: ignore[no-untyped-call]
