@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from tests.browser.conftest import App
-from tests.browser.review_page import Review, at_rest, files, go_to, open_record, ran, upload
+from tests.browser.review_page import Review, at_rest, files, go_to, open_record, ran, until, upload
 from tests.browser.test_signin import Desk, refused, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.data]
@@ -44,13 +44,19 @@ def begin(page: Page, name: str, readers: tuple[str, ...]) -> None:
 def choose(page: Page, label: str, *options: str) -> None:
     """Have these chosen and no others."""
     place = page.get_by_test_id("stMultiSelect").filter(has_text=label)
-    for chosen in place.get_by_role("button", name=re.compile("^Remove ")).all():
-        ran(page, chosen.click)
+    chosen = place.get_by_role("button", name=re.compile("^Remove "))
+    for left in reversed(range(chosen.count())):
+        until(chosen.first.click, lambda patience, left=left: expect(chosen).to_have_count(left, timeout=patience))
+        at_rest(page)
     for option in options:
-        place.locator("input").click()
-        ran(page, page.get_by_role("option", name=option, exact=True).click)
-        page.keyboard.press("Escape")
-        expect(place.get_by_role("button", name=f"Remove {option}")).to_be_visible()
+
+        def pick(option: str = option) -> None:
+            place.locator("input").click()
+            page.get_by_role("option", name=option, exact=True).click()
+            page.keyboard.press("Escape")
+
+        until(pick, lambda patience, option=option: expect(place.get_by_role("button", name=f"Remove {option}")).to_be_visible(timeout=patience))
+        at_rest(page)
 
 
 def open_session(page: Page, name: str) -> None:

@@ -17,10 +17,11 @@ def test_a_copy_says_nearly_the_same_and_never_overwrites_another(data_set, tmp_
     monkeypatch.setattr(quantization, "EVERY", 100)  # the first record of each data set
     monkeypatch.setenv("LEADWISE_HOME", str(tmp_path))
     copy, folder = quantize(whole.id, out=settings.trained_weights())
-    assert (copy.id, folder.name) == (f"beats-int8@{whole.version}", whole.version)
+    assert copy.id == f"beats-int8@{folder.name}"
+    assert folder.name.startswith(whole.version)
     assert (copy.figures, copy.reliability) == ((), ())
     assert whole.id in copy.limits[0]
-    assert quantize(whole.id, out=settings.trained_weights())[0].version == f"{whole.version}.1"
+    assert quantize(whole.id, out=settings.trained_weights())[0].version != copy.version
 
     one = data.load_beats(data_set("mitdb"), "101")
     large, small = (classify(one.record, one.samples, one.record.leads[:1], model=model) for model in (whole.id, copy.id))
