@@ -53,6 +53,19 @@ def _write_onnx(net: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[st
     if program is None:
         raise ModelError(f"torch gave no ONNX program for {path.name}")
     program.save(str(path), external_data=False)
+    _without_traces(path)
+
+
+def _without_traces(path: Path) -> None:
+    """Take off what the exporter notes at each node of the source it came from: it doubles the file, and names the folders of this machine."""
+    import onnx
+
+    model = onnx.load(str(path))
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    onnx.save(model, str(path))
 
 
 def difference(net: nn.Module, weights: Path, example: Sequence[Tensor], inputs: Sequence[str]) -> float:

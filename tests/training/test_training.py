@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ecgcore import training
+from ecgcore import settings, training
 from ecgcore.analysis import analyze
 from ecgcore.demo import make_demo
 from ecgcore.errors import InputError
@@ -23,6 +23,7 @@ def test_a_recipe_gives_a_model_that_works(tiny, tmp_path):
     folder = tmp_path / "home" / "models" / "beats" / "7"
     card = beats.save(net, card.model_copy(update={"version": "7"}), folder)
     assert cards.read_card(folder) == card
+    assert str(settings.ROOT).encode() not in (folder / cards.WEIGHTS).read_bytes()
     assert inference.load("beats@7").card.id == "beats@7"
     found = analyze(make_demo("demo-12-lead"), model="beats@7")
     assert found.beats.model == "beats@7"
