@@ -5,7 +5,7 @@ Every finding says which model made it and from which leads. An Analysis can be 
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from ecgcore.errors import FormatError
 from ecgcore.record import Record
 
 AAMI_CLASSES: Final = ("N", "S", "V", "F", "Q")
+CORRELATED: Final = 0.5  # a map this like that of random weights shows the signal, not what was learned
 # ANSI/AAMI EC57 with the grouping of the MIT-BIH codes; "!" (flutter wave) and rhythm marks are no beats.
 AAMI_OF_MIT: Final = {
     **dict.fromkeys("NLRejBn", "N"),
@@ -192,6 +193,84 @@ class AttentionMap:
         edges_s = self.start_s + self.step_s * np.arange(self.weights.size + 1)
         on_zeros = np.clip((edges_s[1:] - self.seen_stop_s) / self.step_s, 0, 1)
         return float((self.weights * on_zeros).sum())
+
+
+@dataclass(frozen=True)
+class MapChecks:
+    """Whether a map says anything of its network, measured when it was made.
+
+    highlighted  fall of the class's probability when the highlighted part is flattened
+    random       the same for equally long parts elsewhere
+    correlation  of the map with that of the same network with random weights, -1 to 1
+    """
+
+    highlighted: float
+    random: float
+    correlation: float
+
+    @property
+    def failed(self) -> str:
+        """Why the map is not to be trusted; empty where both checks are passed."""
+        said = []
+        if self.highlighted <= self.random:
+            said.append(f"flattening what it highlights lowers the probability by {self.highlighted:.3f}, no more than other parts do ({self.random:.3f})")
+        if self.correlation >= CORRELATED:
+            said.append(f"it looks like the map of a network with random weights (correlation {self.correlation:.2f})")
+        return "; ".join(said)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A stretch that a map highlights: its class, where it is strongest and its ends at the record's own rate, how strong (0 to 1), and its checks."""
+
+    label: str
+    sample: int
+    start_sample: int
+    stop_sample: int
+    strength: float
+    checks: MapChecks
+
+
+@dataclass(frozen=True, eq=False)
+class EctopyMap:
+    """Where in a record a model sees ectopic beats of each class.
+
+    leads      looked at
+    labels     AAMI classes mapped
+    strengths  (n_labels, n_steps) float32, 0 to 1; step k covers k·step_s to (k + 1)·step_s of the record
+    limits     strength from which a place counts, by label
+    places     in time order, those that fail a check too
+    checks     of the whole map by label, over all its places; None where it has none
+    """
+
+    model: str
+    leads: tuple[str, ...]
+    labels: tuple[str, ...]
+    step_s: float
+    strengths: NDArray[np.float32]
+    limits: dict[str, float]
+    places: tuple[Place, ...]
+    checks: dict[str, MapChecks | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """What a model takes a lead to be where it was not observed, from start_sample to stop_sample at the record's own rate.
+
+    kind      "gap": between observed samples; "forecast": after them
+    signal_mv, low_mv, high_mv  (stop_sample - start_sample,) float32: the estimate, and the band that should hold `coverage` of the true samples
+    """
+
+    model: str
+    lead: str
+    kind: Literal["gap", "forecast"]
+    start_sample: int
+    stop_sample: int
+    fs_hz: float
+    signal_mv: NDArray[np.float32]
+    low_mv: NDArray[np.float32]
+    high_mv: NDArray[np.float32]
+    coverage: float = 0.9
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from ecgcore.errors import ModelError
 
 CARD: Final = "card.json"
 WEIGHTS: Final = "model.onnx"
+CONTROL: Final = "control.onnx"
 
 
 class Part(BaseModel):
@@ -25,7 +26,8 @@ class Part(BaseModel):
 class InputSpec(Part):
     """What the model is fed. `before_samples` is how many of `samples` precede the R peak.
 
-    `windowing` names how a beat is cut out: beside the patient's dominant beat, or as in `signals.beat_windows`.
+    `windowing` names how a beat is cut out: beside the patient's dominant beat, or as in `signals.beat_windows`;
+    "segments" are stretches of signal that follow no beat.
     """
 
     leads: tuple[str, ...] | Literal["any"]
@@ -36,7 +38,7 @@ class InputSpec(Part):
     scaling: str
     band_hz: tuple[float, float]
     features: tuple[str, ...] = ()
-    windowing: Literal["dominant", "centred", "kachuee"] = "dominant"
+    windowing: Literal["dominant", "centred", "kachuee", "segments"] = "dominant"
 
 
 class TrainingData(Part):
@@ -71,6 +73,7 @@ class Card(Part):
     certain_from  a beat whose called class has a smaller probability is uncertain; None where that was not established
     reliability   on unseen patients, by bin of the greatest probability: its mean, share right, beats
     uncertain     on unseen patients, for several limits: share of beats flagged, share wrong among the others
+    control_sha256  of control.onnx, the same network with random weights by which its maps are checked; None where there is none
     """
 
     name: str
@@ -85,6 +88,7 @@ class Card(Part):
     training: TrainingData
     figures: tuple[Figure, ...]
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    control_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     git_commit: str
     device: str
     minutes: float
@@ -125,13 +129,12 @@ def digest(path: Path) -> str:
 
 def verified_weights(folder: Path, card: Card) -> Path:
     """The weights beside a card. Raises ModelError where they are missing or not those the card describes."""
-    path = folder / WEIGHTS
-    if not path.is_file():
-        raise ModelError(f"{card.id} has a card but no {WEIGHTS}")
-    found = digest(path)
-    if found != card.sha256:
-        raise ModelError(f"the weights of {card.id} have sha256 {found[:12]}…, the card says {card.sha256[:12]}…; they are not used")
-    return path
+    return _verified(folder, card, WEIGHTS, card.sha256)
+
+
+def verified_control(folder: Path, card: Card) -> Path:
+    """The network with random weights beside a card. Raises ModelError where there is none, or not the one the card describes."""
+    return _verified(folder, card, CONTROL, card.control_sha256)
 
 
 def folders(root: Path) -> tuple[Path, ...]:
@@ -161,6 +164,16 @@ def find(model: str) -> Path:
             return matching[-1]
     there = ", ".join(sorted({f"{f.parent.name}@{f.name}" for root in (settings.SHIPPED_WEIGHTS, settings.trained_weights()) for f in folders(root)})) or "none"
     raise ModelError(f"no model {model!r}; there are: {there}")
+
+
+def _verified(folder: Path, card: Card, name: str, expected: str | None) -> Path:
+    path = folder / name
+    if expected is None or not path.is_file():
+        raise ModelError(f"{card.id} has a card but no {name}")
+    found = digest(path)
+    if found != expected:
+        raise ModelError(f"the weights of {card.id} have sha256 {found[:12]}…, the card says {expected[:12]}…; they are not used")
+    return path
 
 
 def _version_key(version: str) -> tuple[tuple[int, str], ...]:
