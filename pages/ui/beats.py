@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ecgcore.figures import trend
 from ecgcore.figures.clock import clock
@@ -24,6 +25,14 @@ class Number:
 
     label: str
     value: str
+    how: str
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertain:
+    """Places (k,) of the beats that the model is not certain of, in time order, and how that was got."""
+
+    places: NDArray[np.int64]
     how: str
 
 
@@ -48,13 +57,21 @@ def how_got(held: "Hand") -> str:
     return f"Beats found by {found.detector}{on}.{edited}{after}"
 
 
-def _uncertain(held: "Hand") -> list[Number]:
-    """How many beats the model is not certain of; nothing where its card sets no limit."""
+def uncertain(held: "Hand") -> Uncertain | None:
+    """The beats whose class shown has a probability below the limit of the model's card; None where that sets none."""
     card = cards.of_model(held.found.beats.model)
     if card is None or card.certain_from is None:
+        return None
+    return Uncertain(np.flatnonzero(held.certainty < card.certain_from), cards.uncertainty(card))  # NaN, which no model said, is not below
+
+
+def _uncertain(held: "Hand") -> list[Number]:
+    """How many beats the model is not certain of; nothing where its card sets no limit."""
+    found, n_beats = uncertain(held), len(held.certainty)
+    if found is None:
         return []
-    n = int((held.certainty < card.certain_from).sum())  # NaN, which no model said, is not below
-    return [Number("Uncertain beats", f"{n:,} · {n / len(held.certainty):.1%}" if len(held.certainty) else "0", cards.uncertainty(card))]
+    n = found.places.size
+    return [Number("Uncertain beats", f"{n:,} · {n / n_beats:.1%}" if n_beats else "0", found.how)]
 
 
 def _heart_rate(held: "Hand") -> Number:

@@ -1,10 +1,14 @@
 """Models side by side on the Review page: with both, either or none of the papers' models; attention and what is said of it."""
 
+import json
+
 import pytest
 
 from ecgcore import demo, settings, writers
+from ecgcore.figures.clock import clock
 from ecgcore.inference import cards
 from ecgcore.store.reviews import Reviews
+from pages.ui.panels import listing
 from tests.window_models import CHECKS
 
 DEFAULT = cards.read_card(cards.find("beats")).id  # as shipped
@@ -170,6 +174,34 @@ def test_uncertain_beats_are_counted_with_how_that_was_got(app, stored, install)
     assert 0 < int(metric.value.split()[0]) < 663
     assert "below 0.9" in metric.help.replace("\\", "")
     assert "of 5.0% flagged 1.0% of the others are wrong" in metric.help.replace("\\", "")
+    assert settings.SHIPPED_WEIGHTS.name == "weights"
+
+
+def test_uncertain_beats_are_listed_one_by_one_and_a_click_goes_there(app, stored, store, install, monkeypatch):
+    folder = install() / DEFAULT.partition("@")[2]
+    cards.write_card(cards.read_card(folder).model_copy(update={"certain_from": 0.9}), folder)
+    app.query_params["record"] = stored.id
+    app.run().switch_page("pages/review.py").run()
+    (counted,) = (int(metric.value.split()[0]) for metric in app.metric if metric.label == "Uncertain beats")
     app.toggle(key="events_uncertain").set_value(True).run()
     assert not app.exception
-    assert settings.SHIPPED_WEIGHTS.name == "weights"
+    listed = app.dataframe[0].value
+    assert list(listed.columns) == ["Time", "Class", "Probability"]
+    assert len(listed) == counted > 1
+    assert listed["Time"].is_monotonic_increasing
+    assert (listed["Probability"] < 0.9).all()
+    app.selectbox(key="uncertain_order").set_value("uncertainty").run()
+    assert not app.exception
+    least = app.dataframe[0].value
+    assert least["Probability"].is_monotonic_increasing
+    assert len(least) == counted
+
+    monkeypatch.setattr(listing, "pick", lambda key, things, columns, on_pick, config: on_pick(things[0]))  # the first line is clicked
+    app.run().run()  # the strip is drawn before the list, and goes there the next time
+    assert not app.exception
+    (strip,) = app.get("bidi_component")
+    goto = json.loads(strip.proto.json or strip.proto.mixed.json)["goto"]
+    assert clock(goto["time_s"], 2) == least["Time"][0]
+    (sample,) = goto["select"]
+    state = Reviews(store).state(Reviews(store).readings(stored.id)[0].id)
+    assert state.labels[state.samples == sample].tolist() == [least["Class"][0]]

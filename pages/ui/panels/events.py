@@ -1,14 +1,16 @@
-"""The events of the recording: found by criteria the reader can change, sorted, and one click away."""
+"""The events of the recording, found by criteria the reader can change, or its uncertain beats: sorted, and one click away."""
 
 from dataclasses import fields
 from typing import Final
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from ecgcore import episodes
 from ecgcore.episodes import KINDS, SORTS, Criteria, Episode
 from ecgcore.figures.clock import clock
-from pages.ui import cards, steering
+from pages.ui import beats, steering
 from pages.ui.hand import Hand
 from pages.ui.panels import listing
 from pages.ui.text import plain
@@ -32,7 +34,16 @@ _NAMES: Final = {
 
 
 def show(held: Hand) -> None:
-    """Kinds, order, criteria; the list; what is said of the one chosen."""
+    """The events, or, where the model's card says what is uncertain, the beats that are."""
+    uncertain = beats.uncertain(held)
+    if uncertain is not None and st.toggle("Uncertain beats only", key="events_uncertain", help=plain(uncertain.how)):
+        uncertain_beats(held, uncertain.places)
+    else:
+        events(held)
+
+
+def events(held: Hand) -> None:
+    """Kinds, order, criteria; the list of events."""
     found = episodes_of(held)
     counted = {kind: sum(one.kind == kind for one in found) for kind in KINDS}
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
@@ -46,13 +57,12 @@ def show(held: Hand) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         order = st.selectbox("Sort by", list(SORTS), key="event_order", width=150)
         criteria_menu()
-        least = least_uncertainty(held)
-    shown = episodes.sorted_by([one for one in found if (not wanted or one.kind in wanted) and (least is None or one.uncertainty > least)], order)
+    shown = episodes.sorted_by([one for one in found if not wanted or one.kind in wanted], order)
     if not shown:
         st.caption("No event by these criteria." if not found else "No such event.")
         return
     listing.pick(
-        f"events-{held.reading.id}-{held.state.seq}-{order}-{','.join(wanted)}-{least}-{hash(_criteria())}",
+        f"events-{held.reading.id}-{held.state.seq}-{order}-{','.join(wanted)}-{hash(_criteria())}",
         shown,
         {
             "Time": lambda one: clock(one.start_sample / held.record.fs_hz, 1),
@@ -71,13 +81,32 @@ def show(held: Hand) -> None:
     st.caption("A click goes there; E and Shift+E on the strip step through all events in time.")
 
 
-def least_uncertainty(held: Hand) -> float | None:
-    """The uncertainty from which events are shown; None for all of them. Asked only where the model's card says what is uncertain."""
-    card = cards.of_model(held.found.beats.model)
-    if card is None or card.certain_from is None:
-        return None
-    only = st.toggle("Uncertain only", key="events_uncertain", help=plain(cards.uncertainty(card)))
-    return 1 - card.certain_from if only else None
+def uncertain_beats(held: Hand, places: NDArray[np.int64]) -> None:
+    """Their order, and the list of the beats at these places; the criteria stay within reach, for the strip steps by them."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        order = st.selectbox("Sort by", ["time", "uncertainty"], key="uncertain_order", width=150)
+        criteria_menu()
+    if not places.size:
+        st.caption("No beat is uncertain.")
+        return
+    shown = places if order == "time" else places[np.argsort(held.certainty[places], kind="stable")]
+    samples, labels, certainty = held.state.samples, held.state.labels, held.certainty
+    listing.pick(
+        f"uncertain-{held.reading.id}-{held.state.seq}-{order}",
+        shown.tolist(),
+        {
+            "Time": lambda place: clock(samples[place] / held.record.fs_hz, 2),
+            "Class": lambda place: str(labels[place]),
+            "Probability": lambda place: float(certainty[place]),
+        },
+        lambda place: steering.go_to(samples[place] / held.record.fs_hz, select=[int(samples[place])]),
+        {
+            "Time": st.column_config.TextColumn(width=84),
+            "Class": st.column_config.TextColumn(width=56),
+            "Probability": st.column_config.NumberColumn(width=84, format="%.2f", help="That the model gives to the class it calls"),
+        },
+    )
+    st.caption("A click goes there and selects the beat, so that a key gives it another class.")
 
 
 def episodes_of(held: Hand) -> tuple[Episode, ...]:
