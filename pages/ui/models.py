@@ -89,10 +89,10 @@ def checked(found: AttentionMap) -> str:
     if checks.highlighted is None or checks.random is None:
         return "Not checked: what flattening the highlighted part does to the answer was not measured for this model."
     said = (
-        f"Checks on unseen patients: the probability of the class falls by {checks.highlighted:.2f} where the tenth with the most attention is flattened, "
-        f"by {checks.random:.2f} for a tenth by chance"
+        f"Checks on unseen patients: the probability of the class falls by {_to_thousandths(checks.highlighted)} where the tenth with the most attention is flattened, "
+        f"by {_to_thousandths(checks.random)} for a tenth by chance"
     )
-    return f"{said}; correlation with the map of random weights {checks.randomisation:.2f}." if checks.randomisation is not None else f"{said}."
+    return f"{said}; correlation with the map of random weights {_to_thousandths(checks.randomisation)}." if checks.randomisation is not None else f"{said}."
 
 
 def why_hidden(found: AttentionMap) -> str:
@@ -105,6 +105,11 @@ def told(found: AttentionMap) -> str:
     share, start_ms, stop_ms = attention.highlight(found)
     said = f"{share:.0%} of the attention lies in the tenth of the window from {start_ms:.0f} to {stop_ms:.0f} ms.".replace("-", "−")
     return said + (f" {found.unseen:.0%} of it lies where the model was given zeros in place of the signal." if found.unseen >= 0.005 else "")
+
+
+def _to_thousandths(value: float) -> str:
+    """The checks of two models may differ by less than a hundredth; what rounds to 0 has no sign."""
+    return f"{value:z.3f}".replace("-", "−")
 
 
 def _short(model: str) -> str:

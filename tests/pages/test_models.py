@@ -66,8 +66,14 @@ def test_both_models_stand_beside_the_default(panel):
     assert "on which they disagree" in text(app)
     assert len(maps(app)) == 2
     assert "no measurement of the heart" in text(app)
-    assert "falls by 0.40 where the tenth with the most attention is flattened, by 0.10 for a tenth by chance" in text(app)
+    assert "falls by 0.400 where the tenth with the most attention is flattened, by 0.100 for a tenth by chance" in text(app)
     assert "Not installed" not in text(app)
+
+
+def test_checks_are_told_to_a_thousandth_with_a_true_minus(panel):
+    app = compared(panel("hadln", checks={"attention deletion, highlighted": 0.0061, "attention deletion, random": -0.0042, "attention randomisation": -0.0004}))
+    assert "falls by 0.006 where" in text(app)
+    assert "by −0.004 for a tenth by chance; correlation with the map of random weights 0.000." in text(app)
 
 
 def test_one_model_alone_says_which_is_not_there(panel):
