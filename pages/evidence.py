@@ -77,7 +77,7 @@ def trust(card: Card) -> None:
     """How far its probabilities can be believed, where that was measured."""
     drawn, colours = [], shell.colours()
     if card.reliability:
-        drawn.append(("Reliability", calibration.reliability(card.reliability, colours), calibration.reliability_alt(card.reliability)))
+        drawn.append(("Reliability of the most probable class", calibration.reliability(card.reliability, colours), calibration.reliability_alt(card.reliability)))
     if card.uncertain:
         drawn.append(("What flagging uncertain beats leaves wrong", calibration.flagged(card.uncertain, colours), calibration.flagged_alt(card.uncertain)))
     if not drawn:

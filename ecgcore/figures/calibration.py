@@ -14,9 +14,11 @@ Limits = Sequence[tuple[float, float]]
 
 
 def reliability(bins: Bins, colours: Palette) -> "go.Figure":
-    """Share right against mean probability of the class called, a point a bin, as large as it has beats; dotted where the two are equal.
+    """How often the most probable class is right, against its mean probability, a point a bin, as large as it has beats; dotted where the two are equal.
 
-    bins  mean probability, share right, beats
+    Thresholds do not come into it: the class called may be another than the most probable one.
+
+    bins  mean of the greatest probability, share of beats whose most probable class is right, beats
     """
     import plotly.graph_objects as go
 
@@ -26,16 +28,16 @@ def reliability(bins: Bins, colours: Palette) -> "go.Figure":
     drawn.add_scatter(
         x=[100 * said for said, _, _ in bins], y=[100 * right for _, right, _ in bins], customdata=[n for _, _, n in bins], mode="lines+markers",
         line={"color": colours.accent, "width": 1.2}, marker={"color": colours.accent, "size": [6 + 10 * (n / most) ** 0.5 for _, _, n in bins]},
-        hovertemplate="said %{x:.1f} % · right %{y:.1f} % · %{customdata:,} beats<extra></extra>",
+        hovertemplate="probability %{x:.1f} % · right %{y:.1f} % · %{customdata:,} beats<extra></extra>",
     )  # fmt: skip
     low = max(0.0, min((100 * min(said, right) for said, right, _ in bins), default=0.0) - 5)
-    drawn.update_layout(**_layout("probability of the class called, %", "called right, %", [low, 102], [low, 102], colours))
+    drawn.update_layout(**_layout("probability of the most probable class, %", "most probable class right, %", [low, 102], [low, 102], colours))
     return drawn
 
 
 def reliability_alt(bins: Bins) -> str:
     """What the diagram shows, for those who do not see it."""
-    return "Reliability: " + "; ".join(f"said {said:.0%}, right {right:.1%} of {n:,} beats" for said, right, n in bins) + "."
+    return "Reliability of the most probable class: " + "; ".join(f"probability {said:.0%}, right {right:.1%} of {n:,} beats" for said, right, n in bins) + "."
 
 
 def flagged(limits: Limits, colours: Palette) -> "go.Figure":

@@ -71,7 +71,7 @@ class Card(Part):
     """A model card, as it stands in card.json beside the weights.
 
     certain_from  a beat whose called class has a smaller probability is uncertain; None where that was not established
-    reliability   on unseen patients, by bin of the greatest probability: its mean, share right, beats
+    reliability   on unseen patients, by bin of the greatest probability: its mean, share whose most probable class is right, beats
     uncertain     on unseen patients, for several limits: share of beats flagged, share wrong among the others
     control_sha256  of control.onnx, the same network with random weights by which its maps are checked; None where there is none
     """

@@ -103,7 +103,7 @@ def choose_thresholds(scored: Scored) -> dict[str, float]:
 
 
 def reliability(scored: Scored, bins: int = BINS) -> tuple[tuple[float, float, int], ...]:
-    """For equal bins of the greatest probability that hold beats: its mean, the share that is right, beats (Guo et al., 2017)."""
+    """For equal bins of the greatest probability that hold beats: its mean, the share whose most probable class is right, beats (Guo et al., 2017)."""
     confidence, right = scored.probabilities.max(axis=1), scored.probabilities.argmax(axis=1) == scored.targets
     place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     counts = np.bincount(place, minlength=bins)

@@ -12,7 +12,13 @@ def test_a_point_a_bin_in_percent():
     assert list(points.x) == pytest.approx([55, 95])
     assert list(points.y) == pytest.approx([50, 97])
     assert points.marker.size[1] > points.marker.size[0]
-    assert calibration.reliability_alt(BINS) == "Reliability: said 55%, right 50.0% of 100 beats; said 95%, right 97.0% of 900 beats."
+    assert calibration.reliability_alt(BINS) == "Reliability of the most probable class: probability 55%, right 50.0% of 100 beats; probability 95%, right 97.0% of 900 beats."
+
+
+def test_reliability_speaks_of_the_most_probable_class_for_thresholds_do_not_come_into_it():
+    drawn = calibration.reliability(BINS, LIGHT)
+    assert drawn.layout.xaxis.title.text == "probability of the most probable class, %"
+    assert drawn.layout.yaxis.title.text == "most probable class right, %"
 
 
 def test_what_flagging_leaves_wrong_rises_from_left_to_right():

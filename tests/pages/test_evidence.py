@@ -207,6 +207,6 @@ def test_how_far_probabilities_can_be_believed_is_drawn(evidence):
     app.run()
     assert not app.exception
     said = [element.proto.alt for element in app.get("plotly_chart")]
-    assert "Reliability: said 60%, right 50.0% of 10 beats; said 90%, right 95.0% of 90 beats." in said
+    assert "Reliability of the most probable class: probability 60%, right 50.0% of 10 beats; probability 90%, right 95.0% of 90 beats." in said
     assert "Flagging: 10.0% flagged, 2.00% of the rest wrong." in said
     assert any("below 0.7" in text for text in texts(app))
