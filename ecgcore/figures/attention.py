@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgcore.figures.clock import clock
-from ecgcore.figures.palette import FONT, Palette
+from ecgcore.figures.layout import common
+from ecgcore.figures.palette import Palette
 from ecgcore.findings import AttentionMap
 from ecgcore.record import Record
 
@@ -88,14 +89,7 @@ def _layout(edges_ms: NDArray[np.floating[Any]], mv: NDArray[np.float32], most: 
     low, high = min(low, middle - LEAST_RANGE_MV / 2) - room, max(high, middle + LEAST_RANGE_MV / 2) + room
     axis: dict[str, Any] = {"fixedrange": True, "zeroline": False, "gridcolor": colours.grid_heavy, "title": {"font": {"size": 11}, "standoff": 4}}
     return {
-        "height": HEIGHT_PX,
-        "margin": {"l": 52, "r": 8, "t": 6, "b": 36},
-        "paper_bgcolor": colours.paper,
-        "plot_bgcolor": colours.paper,
-        "font": {"color": colours.text, "size": 11, "family": FONT},
-        "hoverlabel": {"bgcolor": colours.paper, "bordercolor": colours.muted, "font": {"color": colours.text}},
-        "showlegend": False,
-        "dragmode": False,
+        **common(HEIGHT_PX, {"l": 52, "r": 8, "t": 6, "b": 36}, colours),
         "xaxis": {**axis, "range": [float(edges_ms[0]), float(edges_ms[-1])], "dtick": 200, "tick0": 0, "anchor": "y2", "title": {**axis["title"], "text": "ms from the R peak"}},
         "yaxis": {**axis, "range": [low, high], "domain": [UNDER + 0.05, 1], "nticks": 5, "title": {**axis["title"], "text": "mV"}},
         "yaxis2": {**axis, "range": [0, most * 1.08], "domain": [0, UNDER], "nticks": 3, "title": {**axis["title"], "text": "% / 100 ms"}},

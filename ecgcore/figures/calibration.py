@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ecgcore.figures.palette import FONT, Palette
+from ecgcore.figures.layout import common
+from ecgcore.figures.palette import Palette
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -66,14 +67,7 @@ def flagged_alt(limits: Limits) -> str:
 def _layout(across: str, up: str, x_range: list[float], y_range: list[float], colours: Palette) -> dict[str, Any]:
     axis = {"fixedrange": True, "zeroline": False, "gridcolor": colours.grid_heavy, "nticks": 6}
     return {
-        "height": HEIGHT_PX,
-        "margin": {"l": 52, "r": 10, "t": 8, "b": 42},
-        "paper_bgcolor": colours.paper,
-        "plot_bgcolor": colours.paper,
-        "font": {"color": colours.text, "size": 11, "family": FONT},
-        "hoverlabel": {"bgcolor": colours.paper, "bordercolor": colours.muted, "font": {"color": colours.text}},
-        "showlegend": False,
-        "dragmode": False,
+        **common(HEIGHT_PX, {"l": 52, "r": 10, "t": 8, "b": 42}, colours),
         "xaxis": {**axis, "range": x_range, "title": {"text": across, "standoff": 6}},
         "yaxis": {**axis, "range": y_range, "title": {"text": up, "standoff": 4}},
     }

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ecgcore.errors import LeadError
-from ecgcore.figures.palette import FONT, Palette
+from ecgcore.figures.layout import common
+from ecgcore.figures.palette import Palette
 from ecgcore.intervals import FORMULAS, Intervals
 from ecgcore.signals.delineation import Marks
 
@@ -105,14 +106,7 @@ def _draw_waves(drawn: "go.Figure", marks: Marks, top_mv: float, colours: Palett
 def _layout(span_ms: tuple[float, float], range_mv: tuple[float, float], colours: Palette) -> dict[str, Any]:
     grid = {"showgrid": True, "gridcolor": colours.grid_heavy, "gridwidth": 1, "zeroline": False, "fixedrange": True, "tick0": 0}
     return {
-        "height": HEIGHT_PX,
-        "margin": {"l": 46, "r": 8, "t": 8, "b": 40},
-        "paper_bgcolor": colours.paper,
-        "plot_bgcolor": colours.paper,
-        "font": {"color": colours.text, "size": 12, "family": FONT},
-        "hoverlabel": {"bgcolor": colours.paper, "bordercolor": colours.muted, "font": {"color": colours.text}},
-        "showlegend": False,
-        "dragmode": False,
+        **common(HEIGHT_PX, {"l": 46, "r": 8, "t": 8, "b": 40}, colours, font_size=12),
         "hovermode": "closest",
         "xaxis": {**grid, "range": list(span_ms), "dtick": 5 * MM_MS, "title": {"text": "ms from R"}, "constrain": "domain", "minor": _minor(MM_MS, colours)},
         "yaxis": {

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgcore.figures.clock import clock
-from ecgcore.figures.palette import FONT, Palette
+from ecgcore.figures.layout import common
+from ecgcore.figures.palette import Palette
 from ecgcore.figures.reduction import min_max
 from ecgcore.record import Record
 
@@ -45,8 +46,7 @@ def figure(record: Record, lead: str, samples: NDArray[np.int64], letters: Seque
     first, last = at_s - AROUND_S, at_s + AROUND_S
     seconds = np.arange(np.ceil(first), np.floor(last) + 1)
     drawn.update_layout(
-        height=HEIGHT_PX, margin={"l": 46, "r": 8, "t": 8, "b": 30}, paper_bgcolor=colours.paper, plot_bgcolor=colours.paper, showlegend=False, dragmode=False,
-        font={"color": colours.text, "size": 11, "family": FONT}, hoverlabel={"bgcolor": colours.paper, "bordercolor": colours.muted, "font": {"color": colours.text}},
+        **common(HEIGHT_PX, {"l": 46, "r": 8, "t": 8, "b": 30}, colours),
         xaxis={
             **axis, "range": [first, last], "tickvals": seconds, "ticktext": [clock(float(s)) if s >= 0 else "" for s in seconds],
             "minor": {"dtick": STEP_S, "tick0": 0, "showgrid": True, "gridcolor": colours.grid},

@@ -1,12 +1,13 @@
 """Beats grouped by shape: a small panel a group, with its mean beat and the spread around it in all leads."""
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgcore.figures.palette import FONT, Palette
+from ecgcore.figures.layout import common
+from ecgcore.figures.palette import Palette
 from ecgcore.shapes import Shapes
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def figure(grouped: Shapes, colours: Palette, chosen: int | None = None, columns
         _scale(drawn, grouped.time_ms, limits_mv, colours)
     else:
         drawn.add_annotation(text="No beats to group.", x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
-    drawn.update_layout(**_layout(rows * height + MARGIN_PX["b"], colours))
+    drawn.update_layout(**common(rows * height + MARGIN_PX["t"] + MARGIN_PX["b"] - TITLE_PX / 2, MARGIN_PX, colours))
     time_ms = grouped.time_ms
     drawn.update_xaxes(range=[time_ms[0], time_ms[-1]], tickvals=[-100, 0, 100, 200], gridcolor=colours.grid, zerolinecolor=colours.grid_heavy, fixedrange=True)
     drawn.update_xaxes(title={"text": "ms from the R peak", "font": {"size": 11}, "standoff": 2}, row=rows)
@@ -138,16 +139,3 @@ def _faint(colour: str) -> str:
     """A #rrggbb colour seen through."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{BAND_OPACITY})"
-
-
-def _layout(height_px: float, colours: Palette) -> dict[str, Any]:
-    return {
-        "height": height_px + MARGIN_PX["t"] - TITLE_PX / 2,
-        "margin": MARGIN_PX,
-        "paper_bgcolor": colours.paper,
-        "plot_bgcolor": colours.paper,
-        "font": {"color": colours.text, "size": 11, "family": FONT},
-        "hoverlabel": {"bgcolor": colours.paper, "bordercolor": colours.muted, "font": {"color": colours.text}},
-        "showlegend": False,
-        "dragmode": False,
-    }

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgcore.figures.clock import clock, ticks
-from ecgcore.figures.palette import FONT, Palette
+from ecgcore.figures.layout import common
+from ecgcore.figures.palette import Palette
 from ecgcore.figures.reduction import min_max
 from ecgcore.findings import Analysis, Beats, Quality
 
@@ -126,16 +127,9 @@ def _layout(duration_s: float, floor: float, ceiling: float, lines: dict[float, 
     rates = [rate for rate in range(0, 1000, 40 if ceiling - floor <= 240 else 100) if floor <= rate <= ceiling]
     at = ticks(duration_s)
     return {
-        "height": HEIGHT_PX,
-        "margin": {"l": 40, "r": 8, "t": 6, "b": 24},
-        "paper_bgcolor": colours.paper,
-        "plot_bgcolor": colours.paper,
-        "font": {"color": colours.text, "size": 12, "family": FONT},
-        "hoverlabel": {"bgcolor": colours.paper, "bordercolor": colours.muted, "font": {"color": colours.text}},
-        "showlegend": False,
+        **common(HEIGHT_PX, {"l": 40, "r": 8, "t": 6, "b": 24}, colours, font_size=12),
         "hovermode": "x",
         "hoverdistance": -1,
-        "dragmode": False,
         "clickmode": "event+select",
         "xaxis": {"range": [0, duration_s], "tickvals": at, "ticktext": [clock(t) for t in at], "fixedrange": True, "gridcolor": colours.grid_heavy, "zeroline": False},
         "yaxis": {
