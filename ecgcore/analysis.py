@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Final
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from ecgcore.findings import AAMI_CLASSES, Analysis, Beats, Info, Quality, QualityMark
 from ecgcore.inference import beats as beat_models
 from ecgcore.leads import ecg_leads, is_ecg, normalise
+from ecgcore.progress import Progress, silent
 from ecgcore.record import Record
 from ecgcore.signals import detection, features, filters, peaks, quality, resampling
 
-Progress = Callable[[float, str], None]
 FEW_BEATS: Final = 5
 LOW_FS_HZ: Final = 50.0
 DOUBTFUL: Final = 0.10  # share of the beats
@@ -30,7 +30,7 @@ def analyze(record: Record, leads: Iterable[str] | None = None, *, model: str = 
 
     Raises LeadError for a lead the record does not have, ModelError for a model that is not there or does not fit.
     """
-    tell, timing = progress or _silent, _Timing()
+    tell, timing = progress or silent, _Timing()
     chosen = record.select(ecg_leads(record.leads) if leads is None else leads)
     classifier = beat_models.load(model)
     with timing("detection"):
@@ -142,7 +142,3 @@ class _Timing:
         begun = time.perf_counter()
         yield
         self.seconds[step] = round(time.perf_counter() - begun, 4)
-
-
-def _silent(share: float, what: str) -> None:
-    """No progress is told."""

@@ -13,6 +13,7 @@ LIMB: Final = ("I", "II", "III", "aVR", "aVL", "aVF")
 CHEST: Final = ("V1", "V2", "V3", "V4", "V5", "V6")
 STANDARD: Final = LIMB + CHEST
 CABRERA: Final = ("aVL", "I", "-aVR", "II", "aVF", "III", *CHEST)
+LEAD_II: Final = ("MLII", "II")  # names of the lead that the classifiers of single beats learn from, the first choice first
 
 # Goldberger and Einthoven: each limb lead as a·I + b·II.
 LIMB_FROM_I_II: Final[dict[str, tuple[float, float]]] = {
@@ -56,6 +57,11 @@ def is_ecg(name: str) -> bool:
 def ecg_leads(leads: Sequence[str]) -> tuple[str, ...]:
     """Those of a record's leads that are named as ECG leads; all of them where none is."""
     return tuple(name for name in leads if is_ecg(name)) or tuple(leads)
+
+
+def lead_ii(leads: Sequence[str]) -> str:
+    """MLII where a record has it, else II, else its first lead."""
+    return next((name for name in LEAD_II if name in leads), leads[0])
 
 
 def derivable(leads: Sequence[str]) -> tuple[str, ...]:

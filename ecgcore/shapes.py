@@ -1,6 +1,6 @@
 """From a record and its beats to beats grouped by shape, with what they are called."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from ecgcore.errors import InputError
 from ecgcore.findings import AAMI_CLASSES
 from ecgcore.leads import ecg_leads
+from ecgcore.progress import Progress, silent
 from ecgcore.record import Record
 from ecgcore.signals import filters, resampling, shapes
 from ecgcore.signals.detection import FS_HZ
 
-Progress = Callable[[float, str], None]
 Indices = NDArray[np.int64]
 READING: Final = 0.6  # share of the time that goes into reading the leads
 
@@ -72,7 +72,7 @@ def group(record: Record, samples: ArrayLike, labels: Sequence[str] | NDArray[np
     if len(at) and not (at[0] >= 0 and at[-1] < record.n_samples):
         raise InputError(f"beats at samples {at[0]} to {at[-1]} are not within the record's 0 to {record.n_samples - 1}")
     chosen = record.select(ecg_leads(record.leads) if leads is None else leads)
-    tell = progress or _silent
+    tell = progress or silent
     before, after, margin = shapes.extent()
     windows = np.empty((len(at), len(chosen), before + after + 2 * margin), np.float32)
     present = np.empty((len(at), len(chosen)), np.bool_)
@@ -117,7 +117,3 @@ def _read(record: Record, lead: str, gaps: list[tuple[int, int]], start: int, st
         edges = np.flatnonzero(np.diff(np.concatenate([[False], missing, [False]]).astype(np.int8))) + start
         gaps += zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
     return mv
-
-
-def _silent(share: float, what: str) -> None:
-    """No progress is told."""

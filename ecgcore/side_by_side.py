@@ -1,6 +1,6 @@
 """Several models on the same beats of a record: what each calls them, and where they do not agree."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -11,9 +11,8 @@ from ecgcore.analysis import cautions_of, classify
 from ecgcore.findings import Beats
 from ecgcore.inference import beats as beat_models
 from ecgcore.leads import ecg_leads
+from ecgcore.progress import Progress, silent
 from ecgcore.record import Record
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class SideBySide:
 def compare(record: Record, samples: NDArray[np.int64], leads: Iterable[str] | None, models: Sequence[str], progress: Progress | None = None) -> SideBySide:
     """Classify the beats whose R peaks (n_beats,) are given at the record's own rate, ascending, by each model. Errors as `analysis.classify`."""
     chosen = record.select(ecg_leads(record.leads) if leads is None else leads)
-    tell = progress or _silent
+    tell = progress or silent
     found: list[Beats] = []
     cautions: list[str] = []
     for done, model in enumerate(models):
@@ -89,7 +88,3 @@ def _comparable(one: Beats, other: Beats) -> NDArray[np.bool_]:
     """Whether what each calls a beat (n,) is a class of both."""
     common = sorted({*one.classes} & {*other.classes})
     return np.isin(_labels(one), common) & np.isin(_labels(other), common)
-
-
-def _silent(share: float, what: str) -> None:
-    """No progress is told."""

@@ -69,3 +69,8 @@ def test_orders():
 def test_repeats_are_told_apart():
     assert leads.unique(["II", "V1", "II", "II"]) == ("II", "V1", "II-2", "II-3")
     assert leads.unique(["II-2", "II", "II"]) == ("II-2", "II", "II-3")
+
+
+@pytest.mark.parametrize(("names", "taken"), [(("V5", "MLII"), "MLII"), (("MLII", "V1"), "MLII"), (("V5", "II"), "II"), (("II", "MLII"), "MLII"), (("V5", "V2"), "V5")])
+def test_lead_ii_goes_by_either_name_and_else_the_first_is_taken(names, taken):
+    assert leads.lead_ii(names) == taken

@@ -1,6 +1,6 @@
 """The beats behind each cell of a confusion matrix: what a model calls the reference beats of a test set, one lead each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +14,11 @@ from ecgcore.analysis import classify
 from ecgcore.errors import FormatError, InputError
 from ecgcore.evaluation.classification import Confusion, confusion
 from ecgcore.inference import beats as beat_models
+from ecgcore.leads import lead_ii
+from ecgcore.progress import Progress, silent
 
-LEADS: Final = ("MLII", "II")  # the first of these that a record has is taken, else its first lead
 PROTOCOL: Final = "reference beat positions, whole record, MLII or the first lead; e and j count as N; beats of a class that the model does not have are left out"
 _ARRAYS: Final = ("record", "samples", "reference", "called", "probability")
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,20 +65,15 @@ class Cells:
         return there[np.argsort(-self.probability[there], kind="stable")]
 
 
-def lead_of(leads: Sequence[str]) -> str:
-    """The one lead of a record that is looked at."""
-    return next((name for name in LEADS if name in leads), leads[0])
-
-
 def classify_set(model: str, folder: Path, records: Sequence[str], progress: Progress | None = None) -> Cells:
     """Classify the reference beats of records in a folder. Raises DataError for a set that is not what it should be, ModelError."""
-    card, tell = beat_models.load(model).card, progress or _silent
+    card, tell = beat_models.load(model).card, progress or silent
     columns: dict[str, list[NDArray[Any]]] = {name: [] for name in _ARRAYS}
     rates_hz: list[float] = []
     left_out = 0
     for place, labelled in enumerate(data.load_all(folder, records)):
         tell(place / len(records), f"classifying the beats of {labelled.record.name}")
-        found = classify(labelled.record, labelled.samples, (lead_of(labelled.record.leads),), model=card.id)
+        found = classify(labelled.record, labelled.samples, (lead_ii(labelled.record.leads),), model=card.id)
         reference, called = np.asarray(labelled.labels, "<U1"), np.asarray(found.labels, "<U1")
         kept = np.isin(reference, card.classes)
         rates_hz.append(labelled.record.fs_hz)
@@ -130,7 +125,3 @@ def read(path: Path) -> Cells:
         raise
     except (OSError, KeyError, ValueError) as error:
         raise FormatError(f"{path.name} does not hold the beats behind a confusion matrix: {error}") from error
-
-
-def _silent(share: float, what: str) -> None:
-    """No progress is told."""

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from ecgcore import data
 from ecgcore.errors import DataError
 from ecgcore.findings import AAMI_CLASSES
+from ecgcore.leads import lead_ii
 from ecgcore.signals.beat_windows import WINDOWINGS
 from ecgcore.signals.filters import band_pass
 from ecgcore.signals.resampling import filled, resample
 from ecgcore.training.recipes import WindowInput
 
-LEADS: Final = ("MLII", "II")  # the first of these that a record has is taken, else its first lead
 UNPACED: Final = tuple(sorted((*data.DS1, *data.DS2)))
 ALL: Final = tuple(sorted((*UNPACED, *data.PACED)))
 COUNTS: Final = {  # reference beats of whole parts of mitdb
@@ -100,14 +100,9 @@ def patient_folds(beats: BeatSet, records: Sequence[str], n_folds: int) -> tuple
     return tuple(tuple(name for place, name in enumerate(ranked) if turn[place % len(turn)] == fold) for fold in range(n_folds))
 
 
-def lead_of(leads: Sequence[str]) -> int:
-    """Place of the lead taken: MLII, else II, else the first."""
-    return next((leads.index(name) for name in LEADS if name in leads), 0)
-
-
 def _windows(labelled: data.LabelledBeats, spec: WindowInput) -> NDArray[np.float32]:
     record = labelled.record
-    lead = filled(record.mv()[lead_of(record.leads)])
+    lead = filled(record.mv((lead_ii(record.leads),))[0])
     x = band_pass(resample(lead, record.fs_hz, spec.fs_hz), spec.band_hz, spec.fs_hz)
     at = np.round(labelled.samples * spec.fs_hz / record.fs_hz).astype(np.int64)
     return WINDOWINGS[spec.windowing](x, at, spec.fs_hz, spec.before_samples, spec.samples)

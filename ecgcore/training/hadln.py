@@ -13,11 +13,12 @@ from torch import nn
 
 from ecgcore.evaluation.tables import Arm, Comparison, Published, Run, Table, compare, write_table
 from ecgcore.inference.cards import Card, Figure, InputSpec, TrainingData
+from ecgcore.leads import LEAD_II
 from ecgcore.models.baselines import BiRcnn, Cblstm, FullyConnected
 from ecgcore.models.hadln import Hadln
 from ecgcore.training import attention_checks, loop
 from ecgcore.training.altered import Altered
-from ecgcore.training.beat_sets import LEADS, BeatSet
+from ecgcore.training.beat_sets import BeatSet
 from ecgcore.training.export import export, git_commit
 from ecgcore.training.focal import FocalLoss
 from ecgcore.training.kachuee_set import RR_AROUND, RhythmicBeats, five_classes, split
@@ -182,7 +183,7 @@ def _card(recipe: HadlnRecipe, shipped: ByPatient, patients: BeatSet, tables: Ma
     return Card(
         name=recipe.name, version=recipe.version, task="beat windows",
         input=InputSpec(
-            leads=LEADS, fs_hz=spec.fs_hz, samples=spec.samples, before_samples=spec.before_samples, units="mV",
+            leads=LEAD_II, fs_hz=spec.fs_hz, samples=spec.samples, before_samples=spec.before_samples, units="mV",
             scaling="0 to 1 over each part of 10 s, zeros after 1.2 of its median RR interval", band_hz=spec.band_hz, windowing=spec.windowing,
         ),
         classes=recipe.classes, thresholds=shipped.thresholds,

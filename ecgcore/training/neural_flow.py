@@ -13,10 +13,11 @@ from torch import nn
 
 from ecgcore.evaluation.tables import Arm, Published, Run, Table, class_figures, compare, write_table
 from ecgcore.inference.cards import Card, Figure, InputSpec, TrainingData
+from ecgcore.leads import LEAD_II
 from ecgcore.models.beat_windows import CalibratedWindowNet
 from ecgcore.models.neural_flow import NeuralFlowNet
 from ecgcore.training import attention_checks, loop
-from ecgcore.training.beat_sets import LEADS, BeatSet, beat_set, stratified_folds
+from ecgcore.training.beat_sets import BeatSet, beat_set, stratified_folds
 from ecgcore.training.export import export, git_commit
 from ecgcore.training.recipes import NeuralFlowRecipe
 from ecgcore.training.window_runs import ByPatient, Contender, Setting, by_chance, by_patient, calibrated
@@ -139,7 +140,7 @@ def _card(recipe: NeuralFlowRecipe, shipped: ByPatient, tables: dict[str, Table]
         version=recipe.version,
         task="beat windows",
         input=InputSpec(
-            leads=LEADS, fs_hz=spec.fs_hz, samples=spec.samples, before_samples=spec.before_samples, units="mV",
+            leads=LEAD_II, fs_hz=spec.fs_hz, samples=spec.samples, before_samples=spec.before_samples, units="mV",
             scaling="each window: median taken off, divided by its standard deviation", band_hz=spec.band_hz, windowing=spec.windowing,
         ),
         classes=recipe.classes,

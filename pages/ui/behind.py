@@ -10,6 +10,7 @@ from ecgcore.evaluation import cells as evaluation
 from ecgcore.evaluation.cells import Cells
 from ecgcore.figures import neighbours
 from ecgcore.inference.cards import Card
+from ecgcore.leads import lead_ii
 from pages.ui import access, cells, desk, shell, steering
 from pages.ui.cells import Test
 from pages.ui.panels import listing
@@ -128,7 +129,7 @@ def beats(found: Cells, key: str, reference: str, called: str) -> int | None:
 def picture(test: Test, found: Cells, place: int, key: str) -> None:
     """The beat with its neighbours, and the way to Review."""
     record = cells.record_of(test, found, place)
-    lead = evaluation.lead_of(record.leads)
+    lead = lead_ii(record.leads)
     samples, letters, chosen = cells.neighbours(found, place)
     st.markdown(f"**{plain(record.name)}** at {cells.at(found, place)}")
     drawn = neighbours.figure(record, lead, samples, letters, chosen, shell.colours())

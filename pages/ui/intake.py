@@ -1,13 +1,13 @@
 """What becomes of an upload: recordings taken in, refused, or waiting for a fact. Knows nothing of Streamlit."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ecgcore import readers
 from ecgcore.errors import EcgError, MissingFactError
+from ecgcore.progress import Progress
 from ecgcore.store import LOCAL_USER, Facts, Store, StoredRecord
 
-Progress = Callable[[float, str], None]
 Files = Mapping[str, bytes]
 
 

@@ -67,11 +67,6 @@ def test_a_beat_has_its_record_and_time(found):
     assert (found.model, found.rates_hz) == ("neural_flow@1", (250.0, 250.0))
 
 
-@pytest.mark.parametrize(("leads", "taken"), [(("V5", "MLII"), "MLII"), (("V5", "II"), "II"), (("V5", "V2"), "V5")])
-def test_the_lead_is_mlii_where_it_is_there(leads, taken):
-    assert cells.lead_of(leads) == taken
-
-
 def test_differences_are_named_by_cell(found):
     matrix = found.confusion.matrix[::-1, ::-1].tolist()
     assert cells.differences(found.confusion, found.classes[::-1], matrix) == []

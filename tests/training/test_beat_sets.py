@@ -5,7 +5,7 @@ import pytest
 
 from ecgcore.errors import DataError
 from ecgcore.training import recipes
-from ecgcore.training.beat_sets import ALL, UNPACED, BeatSet, beat_set, check_counts, lead_of, patient_folds, stratified_folds
+from ecgcore.training.beat_sets import ALL, UNPACED, BeatSet, beat_set, check_counts, patient_folds, stratified_folds
 
 CLASSES = ("N", "S", "V")
 
@@ -24,11 +24,6 @@ def test_classes_not_asked_for_are_left_out(tiny_flow):
     every = beat_set(tiny_flow.data.everyone, ("N", "S", "V", "F", "Q"), tiny_flow.input)
     some = beat_set(tiny_flow.data.everyone, ("N", "V"), tiny_flow.input)
     assert some.counts == {name: every.counts[name] for name in ("N", "V")}
-
-
-@pytest.mark.parametrize(("leads", "place"), [(("V5", "MLII"), 1), (("MLII", "V1"), 0), (("V1", "II"), 1), (("V5", "V2"), 0)])
-def test_the_lead_is_mlii_wherever_it_stands(leads, place):
-    assert lead_of(leads) == place
 
 
 def test_folds_by_chance_hold_each_class_in_equal_parts():
