@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ecgcore.errors import ModelError
 from ecgcore.findings import AAMI_CLASSES
-from ecgcore.inference.beats import decide, session
+from ecgcore.inference.beats import by_weight, decide, session
 from ecgcore.inference.cards import Card, verified_weights
 from ecgcore.leads import normalise
 from ecgcore.signals.beat_windows import KACHUEE_PART_S, WINDOWINGS
@@ -43,12 +43,7 @@ class WindowClassifier:
         samples  (n_beats,) R peaks at the record's own rate fs_hz
         """
         peaks = self._peaks(samples, fs_hz)
-        trust = np.where(weights.sum(axis=0) > 0, weights, np.float32(1.0))
-        total = np.zeros((peaks.size, len(self.card.classes)), np.float32)
-        for lead, weight in zip(leads, trust / trust.sum(axis=0), strict=True):
-            if peaks.size and weight.any():
-                total += weight[:, None] * self._answers(lead, peaks, 0)
-        return total
+        return by_weight(leads, weights, len(self.card.classes), lambda lead: self._answers(lead, peaks, 0))
 
     def attention(self, lead: NDArray[np.float32], samples: NDArray[np.int64], fs_hz: float) -> NDArray[np.float32]:
         """Attention (n_beats, steps) over each beat's window, steps of equal length from its start to its end; each row adds up to 1.

@@ -1,7 +1,7 @@
 """The beat classifier at work: signals and R peaks → probabilities."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -47,13 +47,8 @@ class BeatClassifier:
         samples  (n_beats,) R peaks at the record's own rate fs_hz
         """
         peaks = np.round(samples * self.card.input.fs_hz / fs_hz).astype(np.int64)
-        trust = np.where(weights.sum(axis=0) > 0, weights, np.float32(1.0))
-        total = np.zeros((peaks.size, len(self.card.classes)), np.float32)
         rr = rr_features(samples, fs_hz)
-        for lead, weight in zip(leads, trust / trust.sum(axis=0), strict=True):
-            if peaks.size and weight.any():
-                total += weight[:, None] * self._one_lead(lead, peaks, rr)
-        return total
+        return by_weight(leads, weights, len(self.card.classes), lambda lead: self._one_lead(lead, peaks, rr))
 
     def _one_lead(self, lead: NDArray[np.float32], peaks: NDArray[np.int64], rr: NDArray[np.float32]) -> NDArray[np.float32]:
         spec = self.card.input
@@ -72,6 +67,22 @@ class BeatClassifier:
     def labels(self, probabilities: NDArray[np.float32]) -> tuple[str, ...]:
         """The class of each beat, by the card's thresholds as `decide` applies them."""
         return tuple(self.card.classes[i] for i in decide(probabilities, self.card.classes, self.card.thresholds))
+
+
+def by_weight(
+    leads: Iterable[NDArray[np.float32]], weights: NDArray[np.float32], n_classes: int, one_lead: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Mean (n_beats, n_classes) of what `one_lead` says of each lead, by weight at each beat.
+
+    leads    taken one by one; one that has no weight at any beat is not asked
+    weights  (n_leads, n_beats); all zero at a beat counts as all equal
+    """
+    trust = np.where(weights.sum(axis=0) > 0, weights, np.float32(1.0))
+    total = np.zeros((weights.shape[1], n_classes), np.float32)
+    for lead, weight in zip(leads, trust / trust.sum(axis=0), strict=True):
+        if weight.any():
+            total += weight[:, None] * one_lead(lead)
+    return total
 
 
 def decide(probabilities: NDArray[np.float32], classes: Sequence[str], thresholds: Mapping[str, float]) -> NDArray[np.int64]:

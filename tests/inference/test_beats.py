@@ -41,6 +41,19 @@ def test_no_trust_in_any_lead_counts_all_alike(scene):
     assert np.allclose(classifier.probabilities(leads, none, samples, fs_hz).sum(axis=1), 1, atol=1e-4)
 
 
+def test_leads_are_averaged_by_weight_and_one_without_any_is_not_asked():
+    asked = []
+
+    def one_lead(lead):
+        asked.append(int(lead[0]))
+        return np.full((3, 2), lead[0], np.float32)
+
+    leads = np.array([[1.0], [3.0], [9.0]], np.float32)
+    weights = np.array([[1, 3, 0], [1, 1, 2], [0, 0, 0]], np.float32)
+    assert beats.by_weight(leads, weights, 2, one_lead).tolist() == [[2, 2], [1.5, 1.5], [3, 3]]
+    assert asked == [1, 3]
+
+
 def test_no_beats(scene):
     classifier, leads, samples, fs_hz = scene
     assert classifier.probabilities(leads, np.ones((2, 0), np.float32), samples[:0], fs_hz).shape == (0, 5)
