@@ -11,6 +11,7 @@ from torch.utils.data import Dataset, Sampler
 
 from ecgcore import data
 from ecgcore.findings import AAMI_CLASSES
+from ecgcore.inference.cards import InputSpec
 from ecgcore.readers import read
 from ecgcore.signals.features import RR_FEATURES, rr_features
 from ecgcore.signals.filters import band_pass
@@ -39,7 +40,7 @@ class Prepared:
     targets: NDArray[np.int64]
 
 
-def prepare(labelled: data.LabelledBeats, spec: Input) -> Prepared:
+def prepare(labelled: data.LabelledBeats, spec: Input | InputSpec) -> Prepared:
     """A record with reference beats in the shape the network wants."""
     record = labelled.record
     at = np.round(labelled.samples * spec.fs_hz / record.fs_hz).astype(np.int64)
@@ -49,7 +50,7 @@ def prepare(labelled: data.LabelledBeats, spec: Input) -> Prepared:
     return Prepared(record.name, spec.before_samples, leads, usual, at, rr_features(labelled.samples, record.fs_hz), targets)
 
 
-def prepare_all(sets: Mapping[str, Iterable[str]], spec: Input) -> list[Prepared]:
+def prepare_all(sets: Mapping[str, Iterable[str]], spec: Input | InputSpec) -> list[Prepared]:
     """All records of a split, by data set name and record id."""
     return [prepare(data.load_beats(data.locate(name), record), spec) for name, records in sets.items() for record in records]
 
@@ -148,5 +149,5 @@ class Shuffled(Sampler[int]):
         yield from rng.permutation(len(self.stretches)).tolist()
 
 
-def _at_rate(mv: NDArray[np.float32], fs_hz: float, spec: Input) -> NDArray[np.float32]:
+def _at_rate(mv: NDArray[np.float32], fs_hz: float, spec: Input | InputSpec) -> NDArray[np.float32]:
     return np.stack([band_pass(resample(filled(lead), fs_hz, spec.fs_hz), spec.band_hz, spec.fs_hz) for lead in mv])

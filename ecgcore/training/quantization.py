@@ -8,14 +8,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgcore import data
 from ecgcore.errors import ModelError
 from ecgcore.inference.beats import TASK
 from ecgcore.inference.cards import WEIGHTS, Card, digest, find, read_card, verified_weights, write_card
-from ecgcore.signals.features import rr_features
-from ecgcore.signals.filters import band_pass
-from ecgcore.signals.resampling import filled, resample
-from ecgcore.signals.windows import beside_dominant, dominant
+from ecgcore.signals.windows import beside_dominant
+from ecgcore.training.beats_data import prepare_all
 from ecgcore.training.export import git_commit
 
 SUFFIX: Final = "-int8"
@@ -53,7 +50,7 @@ def quantize(model: str, folder: Path) -> Card:
             update={
                 "name": card.name + SUFFIX, "version": folder.name, "sha256": digest(draft / WEIGHTS), "git_commit": git_commit(), "device": "cpu", "minutes": 0.0, "figures": (),
                 "limits": (f"A copy of {card.id} in 8-bit integers: its thresholds, calibration and limits are those of {card.id}.", *card.limits),
-                "reliability": (), "uncertain": (),
+                "certain_from": None, "reliability": (), "uncertain": (),  # measured of the original
             }
         )  # fmt: skip
         write_card(copy, draft)
@@ -73,12 +70,7 @@ class _Examples:
 
 
 def _inputs(card: Card) -> Iterator[dict[str, Any]]:
-    spec = card.input
-    for name, records in card.training.trained.items():
-        for one in data.load_all(data.locate(name), records[::EVERY]):
-            fs_hz = one.record.fs_hz
-            lead = band_pass(resample(filled(one.record.mv()[0]), fs_hz, spec.fs_hz), spec.band_hz, spec.fs_hz)
-            at = np.round(one.samples * spec.fs_hz / fs_hz).astype(np.int64)
-            usual = dominant(lead, at, spec.before_samples, spec.samples - spec.before_samples)
-            beats = beside_dominant(lead, at[:BEATS], usual, spec.before_samples)
-            yield {"beats": beats[None], "rr": rr_features(one.samples, fs_hz)[None, :BEATS]}
+    """The first beats of some of the records learned from, in their first lead, as the network is fed them."""
+    for one in prepare_all({name: records[::EVERY] for name, records in card.training.trained.items()}, card.input):
+        beats = beside_dominant(one.leads[0], one.at[:BEATS], one.usual[0], one.before_samples)
+        yield {"beats": beats[None], "rr": one.rr[None, :BEATS]}

@@ -19,7 +19,7 @@ def test_a_copy_says_nearly_the_same_and_never_overwrites_another(data_set, tmp_
     copy, folder = quantize(whole.id, out=settings.trained_weights())
     assert copy.id == f"beats-int8@{folder.name}"
     assert folder.name.startswith(whole.version)
-    assert (copy.figures, copy.reliability) == ((), ())
+    assert (copy.figures, copy.reliability, copy.uncertain, copy.certain_from) == ((), (), (), None)
     assert whole.id in copy.limits[0]
     assert quantize(whole.id, out=settings.trained_weights())[0].version != copy.version
 
