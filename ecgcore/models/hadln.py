@@ -26,10 +26,10 @@ class Standardise(nn.Module):
         self.register_buffer("mean", torch.zeros(1))
         self.register_buffer("deviation", torch.ones(1))
 
-    def learn(self, windows: Tensor) -> None:
-        """Take both from these windows (n_beats, samples)."""
-        self.mean.fill_(windows.mean())
-        self.deviation.fill_(windows.std())
+    def take(self, mean: float, deviation: float) -> None:
+        """Standardise by these from now on; until then the beats are left as they are."""
+        self.mean.fill_(mean)
+        self.deviation.fill_(deviation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Of the shape of x."""

@@ -117,8 +117,7 @@ def contenders(recipe: HadlnRecipe, spec: WindowInput, windows: NDArray[np.float
     def ready(make: Callable[[], Any]) -> Callable[[], nn.Module]:
         def fresh() -> nn.Module:
             net = make()
-            net.standardise.mean.fill_(mean)
-            net.standardise.deviation.fill_(deviation)
+            net.standardise.take(mean, deviation)
             return Altered(net, spec.samples, recipe.augmentation.shift_samples, recipe.augmentation.scale, recipe.bfloat16)
 
         return fresh
