@@ -165,15 +165,11 @@ def logits_of(net: nn.Module, windows: NDArray[np.float32], device: torch.device
 
 def ranking(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
     """Mean average precision of the classes but the first that occur in the targets; no threshold comes into it."""
+    from sklearn.metrics import average_precision_score
+
     scores = torch.softmax(torch.from_numpy(logits), dim=1).numpy()
     classes = [k for k in range(1, logits.shape[1]) if (targets == k).any()]
-    return float(np.mean([average_precision(scores[:, k], targets == k) for k in classes])) if classes else 0.0
-
-
-def average_precision(scores: NDArray[np.float32], true: NDArray[np.bool_]) -> float:
-    """Mean, over the true items, of the share of true ones among all that score as high or higher in a stable order."""
-    ranked = true[np.argsort(-scores, kind="stable")]
-    return float((np.cumsum(ranked) / np.arange(1, ranked.size + 1))[ranked].mean())
+    return float(np.mean([average_precision_score(targets == k, scores[:, k]) for k in classes])) if classes else 0.0
 
 
 def class_weights(beats: BeatSet, training: NDArray[np.int64], how: WindowOptimisation) -> Tensor:

@@ -115,14 +115,6 @@ def test_the_best_epoch_is_kept_and_the_same_seed_gives_the_same(tiny_flow, tmp_
     assert np.allclose(windows.logits_of(one.net, task.beats.windows[task.held]), one.held[one.epochs - 1], atol=1e-6)
 
 
-def test_average_precision_is_that_of_scikit_learn():
-    from sklearn.metrics import average_precision_score
-
-    rng = np.random.default_rng(0)
-    scores, true = rng.random(200).astype(np.float32), rng.random(200) < 0.2
-    assert windows.average_precision(scores, true) == pytest.approx(average_precision_score(true, scores))
-
-
 def test_thresholds_reach_the_floors_where_they_can():
     rng = np.random.default_rng(0)
     targets = np.repeat([0, 1, 2], [400, 100, 100])
