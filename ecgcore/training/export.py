@@ -24,8 +24,8 @@ TOLERANCE: Final = 1e-4
 def export(net: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str], free_axes: tuple[dict[int, str], ...], card: Card, folder: Path) -> Card:
     """Write model.onnx, model.safetensors and card.json into `folder`; the card with the hash of the weights.
 
-    `free_axes` names the axes of each input that may have any length. Raises ModelError where onnxruntime and
-    torch differ by more than 1e-4; then nothing is written.
+    `free_axes` names the axes of each input that may have any length. Raises ModelError where onnxruntime does not take
+    another length than the example's, or differs from torch by more than 1e-4; then nothing is written.
     """
     from safetensors.torch import save_model
 
@@ -45,6 +45,7 @@ def export(net: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], o
 
 
 def _write_onnx(net: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str], free_axes: tuple[dict[int, str], ...], path: Path) -> None:
+    _forget_recurrent_kernels()
     shapes = tuple({axis: torch.export.Dim(name) for axis, name in axes.items()} for axes in free_axes)
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
@@ -54,6 +55,16 @@ def _write_onnx(net: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[st
         raise ModelError(f"torch gave no ONNX program for {path.name}")
     program.save(str(path), external_data=False)
     _without_traces(path)
+
+
+def _forget_recurrent_kernels() -> None:
+    """Have torch look up anew how GRU and LSTM are traced.
+
+    While it exports, torch 2.13 puts a loop of any length in their place in its table of kernels, but not in its cache
+    of kernels found before: a second export in one process would unroll them and bake the number of steps into the graph.
+    """
+    for operator in (torch.ops.aten.gru.input, torch.ops.aten.lstm.input):
+        operator._dispatch_cache.clear()
 
 
 def _without_traces(path: Path) -> None:
@@ -69,11 +80,16 @@ def _without_traces(path: Path) -> None:
 
 
 def difference(net: nn.Module, weights: Path, example: Sequence[Tensor], inputs: Sequence[str]) -> float:
-    """Greatest absolute difference of torch and onnxruntime on one example, over all outputs."""
+    """Greatest absolute difference of torch and onnxruntime on one example, over all outputs. Raises ModelError where onnxruntime refuses the example."""
     import onnxruntime
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
     session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
-    theirs = session.run(None, {name: x.numpy() for name, x in zip(inputs, example, strict=True)})
+    try:
+        theirs = session.run(None, {name: x.numpy() for name, x in zip(inputs, example, strict=True)})
+    except (Fail, InvalidArgument, RuntimeException) as error:
+        sizes = ", ".join(f"{name} {tuple(x.shape)}" for name, x in zip(inputs, example, strict=True))
+        raise ModelError(f"{weights.name} does not take {sizes}; a length of the example it was exported with may be baked in: {' '.join(str(error).split())}") from error
     with torch.no_grad():
         answer = net(*example)
     ours = (answer,) if isinstance(answer, Tensor) else answer
