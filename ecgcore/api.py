@@ -1,6 +1,6 @@
 """The verbs that are neither reading nor analysis, as functions: what the command line does, for programs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from ecgcore.record import Record
 if TYPE_CHECKING:
     from ecgcore.inference.beats import BeatModel
     from ecgcore.inference.cards import Card, Figure
+    from ecgcore.reconstructed import Accepted
 
 QRS = "qrs"
 INTERVALS = "intervals"
@@ -22,11 +23,14 @@ def info(source: str | Path | bytes | Record) -> Info:
     return Info.of(source if isinstance(source, Record) else _read(source))
 
 
-def convert(source: str | Path | Record, out: str | Path) -> tuple[Path, ...]:
-    """Write a recording as WFDB (.hea or no ending), EDF+ (.edf) or CSV (.csv), by the ending of `out`; the files written."""
+def convert(source: str | Path | Record, out: str | Path, reconstructions: "Sequence[Accepted]" = ()) -> tuple[Path, ...]:
+    """Write a recording as WFDB (.hea or no ending), EDF+ (.edf) or CSV (.csv), by the ending of `out`; the files written.
+
+    `reconstructions` that somebody accepted are told of there, and their values written beside it.
+    """
     from ecgcore import writers
 
-    return writers.write(source if isinstance(source, Record) else _read(source), Path(out))
+    return writers.write(source if isinstance(source, Record) else _read(source), Path(out), reconstructions=reconstructions)
 
 
 def _read(source: str | Path | bytes) -> Record:

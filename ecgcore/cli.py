@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     convert = _verb(verbs, "convert", _convert, "write a recording as WFDB (.hea), EDF+ (.edf) or CSV (.csv)")
     convert.add_argument("file", metavar="FILE")
     convert.add_argument("out", metavar="OUT", type=Path)
+    convert.add_argument("--review", type=Path, metavar="JSON", help="name the reconstructions accepted in this review of the recording, and write their values beside it")
     _facts(convert)
 
     evaluate = _verb(verbs, "evaluate", _evaluate, "figures of a model on records with reference beats, as JSON")
@@ -149,8 +150,20 @@ def _summary(analysis: Any) -> str:
 def _convert(options: argparse.Namespace) -> None:
     from ecgcore.api import convert
 
-    for path in convert(_read(options), options.out):
+    record = _read(options)
+    for path in convert(record, options.out, _accepted(options.review, record) if options.review else ()):
         print(path)
+
+
+def _accepted(review: Path, record: Any) -> tuple[Any, ...]:
+    """The reconstructions in a review file, which must be of this recording."""
+    from ecgcore.writers.review import read_review_json
+
+    found = read_review_json(review.read_text("utf-8"))
+    of = found.analysis.record
+    if (of.leads, of.fs_hz, of.n_samples) != (record.leads, record.fs_hz, record.n_samples):
+        raise InputError(f"{review.name} is of {of.name}, {of.n_samples} samples of {', '.join(of.leads)} at {of.fs_hz:g} Hz; {record.name} is another recording")
+    return found.reconstructions
 
 
 def _evaluate(options: argparse.Namespace) -> None:

@@ -209,12 +209,18 @@ class MapChecks:
     correlation: float
 
     @property
+    def failing(self) -> tuple[str, ...]:
+        """The checks that are not passed, of "deletion" and "randomisation"."""
+        fails = {"deletion": self.highlighted <= self.random, "randomisation": self.correlation >= CORRELATED}
+        return tuple(name for name, failed in fails.items() if failed)
+
+    @property
     def failed(self) -> str:
         """Why the map is not to be trusted; empty where both checks are passed."""
         said = []
-        if self.highlighted <= self.random:
+        if "deletion" in self.failing:
             said.append(f"flattening what it highlights lowers the probability by {self.highlighted:.3f}, no more than other parts do ({self.random:.3f})")
-        if self.correlation >= CORRELATED:
+        if "randomisation" in self.failing:
             said.append(f"it looks like the map of a network with random weights (correlation {self.correlation:.2f})")
         return "; ".join(said)
 

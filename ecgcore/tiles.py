@@ -72,6 +72,20 @@ def tile(record: Record, pyramid: Pyramid, leads: Iterable[str], level: int, ind
     return Tile(start, values.shape[2], steps, offsets, values)
 
 
+def taken_mv(record: Record, lead: str, start: int, stop: int, filter_name: str) -> float | None:
+    """What a filter takes from the level of a lead over samples start ≤ i < stop, as the strip draws it, in mV; None where no sample is there.
+
+    Raises InputError for a filter that there is not.
+    """
+    start, stop = (min(max(0, sample), record.n_samples) for sample in (start, stop))
+    recorded = record.mv((lead,), start, stop)[0]
+    if np.isnan(recorded).all():
+        return None
+    if filters.effective(filter_name, record.fs_hz) == _UNFILTERED:
+        return 0.0
+    return float(np.nanmean(recorded - _filtered_mv(record, lead, start, stop, filter_name, None)))
+
+
 def _buckets(pyramid: Pyramid, level: int, index: int) -> tuple[int, int]:
     """The buckets first ≤ b < last of a tile. Raises InputError for a level or a tile that there is not."""
     if not 0 <= level <= pyramid.top:

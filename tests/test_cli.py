@@ -4,16 +4,21 @@ import json
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from ecgcore.analysis import analyze
 from ecgcore.cli import main
 from ecgcore.demo import DEMOS, write_demos
-from ecgcore.findings import Analysis
+from ecgcore.findings import Analysis, Reconstruction
 from ecgcore.inference import cards
 from ecgcore.readers import read
+from ecgcore.reconstructed import Accepted
+from ecgcore.review import State
 from ecgcore.settings import ROOT
+from ecgcore.writers.review import Provenance, review_json
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +73,20 @@ def test_atr_is_read_by_any_wfdb_tool(demo, tmp_path, capsys):
     written = wfdb.rdann(str(tmp_path / "out" / "demo-ectopy"), "lw")
     assert written.sample.tolist() == data["beats"]["samples"]
     assert written.symbol == data["beats"]["codes"]
+
+
+def test_convert_names_what_was_reconstructed(demo, tmp_path, capsys):
+    analysis = analyze(read(demo / "demo-ectopy"), ["MLII"])
+    signal = np.zeros(100, np.float32)
+    made = Reconstruction("wonhee@1", "MLII", "gap", 500, 600, analysis.record.fs_hz, signal, signal - 1, signal + 1)
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    state = State.first(analysis.beats, analysis.record.fs_hz)
+    provenance = Provenance("demo-ectopy", "0" * 64, "x.hea", ("MLII",), "beats@2", "0" * 64, "d", "r", (), None, 0, None, "0.2.0", at)
+    (tmp_path / "r.json").write_text(review_json(state, (), analysis, provenance, [Accepted("1", made, "anna@x", at)]), "utf-8")
+    paths = said(capsys, "convert", demo / "demo-ectopy", tmp_path / "x.hea", "--review", tmp_path / "r.json").split()
+    assert paths[-1].endswith("x.reconstructed.csv")
+    assert "gap by wonhee@1, accepted by anna@x" in (tmp_path / "x.hea").read_text()
+    assert "is another recording" in refused(capsys, "convert", demo / "demo-12-lead", tmp_path / "y.hea", "--review", tmp_path / "r.json")
 
 
 def test_convert_there_and_back(demo, tmp_path, capsys):

@@ -327,3 +327,20 @@ def test_the_shortest_records(n, filter_name):
     for level in (0, 1, 2):
         found = tile(made, build(made), ["I", "aVR"], level, 0, filter_name)
         assert found.values.shape == (2, -(-n // 4**level), 1 if level == 0 else 2)
+
+
+def test_what_a_filter_takes_from_the_level_brings_the_recorded_to_the_drawn():
+    known = record(np.full((3, 20_000), 300, np.int16))  # 1.5 mV throughout
+    assert tiles.taken_mv(known, "I", 5000, 5100, "diagnostic 0.05–150 Hz") == pytest.approx(1.5, abs=1e-3)
+    assert tiles.taken_mv(known, "I", 5000, 5100, "unfiltered") == 0.0
+    assert tiles.taken_mv(known, "-aVR", 5000, 5100, AMBULATORY) == pytest.approx(1.5, abs=1e-3)
+
+
+def test_where_no_sample_is_there_nothing_is_known_of_the_level():
+    adc = np.full((3, 4000), 300, np.int16)
+    adc[0, 1000:1200] = -32768
+    known = record(adc)
+    assert tiles.taken_mv(known, "I", 1000, 1200, AMBULATORY) is None
+    assert tiles.taken_mv(known, "I", 4000, 4100, AMBULATORY) is None
+    assert tiles.taken_mv(known, "I", -100, 0, AMBULATORY) is None
+    assert tiles.taken_mv(known, "I", 900, 1200, AMBULATORY) == pytest.approx(1.5, abs=1e-3)

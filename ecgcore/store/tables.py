@@ -6,7 +6,7 @@ Types are those that SQLite and PostgreSQL share. Annotations as events, session
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, ForeignKey, Index, MetaData, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, ForeignKey, Index, LargeBinary, MetaData, String, Text, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 # Every constraint gets a name, so that a later migration can speak of it.
@@ -104,3 +104,29 @@ class AnalysisRow(Base):
     created: Mapped[datetime] = mapped_column(UtcDateTime)
     counts: Mapped[dict[str, int]] = mapped_column(JSON)
     body: Mapped[str] = mapped_column(Text, deferred=True)
+
+
+class ReconstructionRow(Base):
+    """A reconstruction that a reader accepted, beside its record. But for its discarding it is never changed; a trigger sees to that (migration 0003).
+
+    samples  signal, low and high in mV, one after the other, float32 little-endian
+    at       when it was accepted, by `who`
+    """
+
+    __tablename__ = "reconstructions"
+    __table_args__ = (Index(None, "record_id"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    record_id: Mapped[str] = mapped_column(ForeignKey("records.id", ondelete="CASCADE"))
+    lead: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(16))
+    model: Mapped[str] = mapped_column(String(254))
+    start_sample: Mapped[int] = mapped_column(BigInteger)
+    stop_sample: Mapped[int] = mapped_column(BigInteger)
+    fs_hz: Mapped[float] = mapped_column(Float(53))
+    samples: Mapped[bytes] = mapped_column(LargeBinary)
+    coverage: Mapped[float] = mapped_column(Float(53))
+    who: Mapped[str] = mapped_column(String(254))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    discarded_by: Mapped[str | None] = mapped_column(String(254))
+    discarded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

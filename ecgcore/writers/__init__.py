@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Final
 
 from ecgcore.errors import InputError
+from ecgcore.reconstructed import Accepted, standing
 from ecgcore.record import Annotation, Record
-from ecgcore.writers import csv, edf, wfdb
+from ecgcore.writers import csv, edf, reconstructed, wfdb
+from ecgcore.writers.files import whole
 
 __all__ = ["write"]
 
-WRITERS: Final[dict[str, Callable[[Record, Path, Sequence[Annotation]], tuple[Path, ...]]]] = {
+WRITERS: Final[dict[str, Callable[[Record, Path, Sequence[Annotation], Sequence[Accepted]], tuple[Path, ...]]]] = {
     "": wfdb.write,
     ".hea": wfdb.write,
     ".edf": edf.write,
@@ -19,10 +21,12 @@ WRITERS: Final[dict[str, Callable[[Record, Path, Sequence[Annotation]], tuple[Pa
 }
 
 
-def write(record: Record, out: Path, annotations: Sequence[Annotation] | None = None) -> tuple[Path, ...]:
+def write(record: Record, out: Path, annotations: Sequence[Annotation] | None = None, reconstructions: Sequence[Accepted] = ()) -> tuple[Path, ...]:
     """Write a record as WFDB (.hea or no extension), EDF+ (.edf) or CSV (.csv); the paths written.
 
     `annotations` are the record's own for None; WFDB and EDF+ hold them, CSV does not. Nothing half-written stays.
+    `reconstructions` that stand beside the record are told of in the file, whose samples stay those recorded; their values
+    go into <name>.reconstructed.csv beside it.
     Raises InputError for another extension, for what the format cannot hold, and rather than overwrite the source.
     """
     out = Path(out)
@@ -32,7 +36,15 @@ def write(record: Record, out: Path, annotations: Sequence[Annotation] | None = 
     target = out.with_suffix(".hea") if out.suffix == "" else out
     if _is_source(record, target):
         raise InputError(f"{target} is the recording itself, or one of its name; choose another name or folder")
-    return writer(record, out, record.annotations if annotations is None else annotations)
+    stand = standing(reconstructions)
+    paths = writer(record, out, record.annotations if annotations is None else annotations, stand)
+    if not stand:
+        return paths
+    about = (f"record: {record.name}", f"sha256: {record.source.sha256}", *(f"reconstructed: {' '.join(one.said.split())}" for one in stand))
+    values = out.with_name(f"{out.stem if out.suffix else out.name}{reconstructed.SUFFIX}")
+    with whole([values]) as (temporary,):
+        temporary.write_text(reconstructed.reconstructed_csv(stand, about), "utf-8", newline="\n")
+    return (*paths, values)
 
 
 def _is_source(record: Record, target: Path) -> bool:

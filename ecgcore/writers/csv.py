@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from ecgcore.reconstructed import Accepted
 from ecgcore.record import Annotation, Record, missing_code
 from ecgcore.writers.files import whole
 
@@ -13,8 +14,8 @@ _PIECE_SAMPLES: Final = 1 << 18
 TIME_DECIMALS: Final = 6
 
 
-def write(record: Record, out: Path, annotations: Sequence[Annotation]) -> tuple[Path, ...]:  # noqa: ARG001  # the signature of every writer
-    """Write one CSV file that our reader reads without asking; its path. Annotations are not kept.
+def write(record: Record, out: Path, annotations: Sequence[Annotation], reconstructions: Sequence[Accepted] = ()) -> tuple[Path, ...]:  # noqa: ARG001  # the signature of every writer
+    """Write one CSV file that our reader reads without asking; its path. Annotations are not kept; reconstructions are told of above the header.
 
     Each value is rounded to a hundredth of an ADC step or finer.
     """
@@ -26,7 +27,8 @@ def write(record: Record, out: Path, annotations: Sequence[Annotation]) -> tuple
     options = csv.WriteOptions(include_header=False, quoting_style="none")
     with whole([out]) as (temporary,), temporary.open("wb") as file:
         start = f"# start: {record.start.isoformat()}\n" if record.start else ""
-        file.write(f"# fs_hz: {record.fs_hz!r}\n# units: mV\n{start}{','.join(names)}\n".encode())
+        told = "".join(f"# reconstructed, not in this file: {' '.join(one.said.split())}\n" for one in reconstructions)
+        file.write(f"# fs_hz: {record.fs_hz!r}\n# units: mV\n{start}{told}{','.join(names)}\n".encode())
         with csv.CSVWriter(file, schema, write_options=options) as table:
             for first in range(0, record.n_samples, _PIECE_SAMPLES):
                 stop = min(first + _PIECE_SAMPLES, record.n_samples)

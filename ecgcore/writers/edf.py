@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ecgcore import leads as lead_names
 from ecgcore.errors import InputError
 from ecgcore.readers.edf import ENDS
+from ecgcore.reconstructed import Accepted
 from ecgcore.record import Annotation, Record, missing_code
 from ecgcore.writers.files import whole
 
@@ -29,8 +30,8 @@ DIGITAL_RANGE: Final = (-32767, 32767)
 MAX_RECORD_S: Final = 60
 
 
-def write(record: Record, out: Path, annotations: Sequence[Annotation]) -> tuple[Path, ...]:
-    """Write one EDF+ file, each mark of the annotations as a text such as "V" or "+ (AFIB"; its path.
+def write(record: Record, out: Path, annotations: Sequence[Annotation], reconstructions: Sequence[Accepted] = ()) -> tuple[Path, ...]:
+    """Write one EDF+ file, each mark of the annotations as a text such as "V" or "+ (AFIB", each reconstruction as one that lasts; its path.
 
     Comments are not kept; samples beyond 16 bits are scaled to fit. Raises InputError for what EDF cannot hold.
     """
@@ -45,7 +46,7 @@ def write(record: Record, out: Path, annotations: Sequence[Annotation]) -> tuple
             recording=edfio.Recording(startdate=record.start.date() if record.start and record.start.year >= 1985 else None),
             starttime=record.start.time() if record.start else None,
             data_record_duration=record_s,
-            annotations=_texts(record, annotations),
+            annotations=_texts(record, annotations, reconstructions),
         )
     except ValueError as error:
         raise InputError(f"{record.name} does not fit EDF: {' '.join(str(error).split())}") from error
@@ -120,8 +121,8 @@ def _subfield(text: str | None, n_characters: int) -> str:
     return re.sub(r"[^!-~]", "?", plain)[:n_characters] or "X"
 
 
-def _texts(record: Record, annotations: Sequence[Annotation]) -> list["edfio.EdfAnnotation"]:
-    """One text a mark: symbol and note, after the annotator's name where there are several; then where the record ends."""
+def _texts(record: Record, annotations: Sequence[Annotation], reconstructions: Sequence[Accepted]) -> list["edfio.EdfAnnotation"]:
+    """One text a mark: symbol and note, after the annotator's name where there are several; what is reconstructed beside it; where the record ends."""
     import edfio
 
     found = []
@@ -130,4 +131,7 @@ def _texts(record: Record, annotations: Sequence[Annotation]) -> list["edfio.Edf
         for sample, symbol, note in zip(annotation.samples.tolist(), annotation.symbols, annotation.notes, strict=True):
             text = note if symbol == '"' and note else f"{symbol} {note}".strip()
             found.append(edfio.EdfAnnotation(sample / record.fs_hz, None, prefix + re.sub(r"[\x00-\x1f]", " ", text)))
+    for one in reconstructions:
+        span_s = (one.made.stop_sample - one.made.start_sample) / record.fs_hz
+        found.append(edfio.EdfAnnotation(one.made.start_sample / record.fs_hz, span_s, re.sub(r"[\x00-\x1f]", " ", f"reconstructed: {one.said}")))
     return [*found, edfio.EdfAnnotation(record.n_samples / record.fs_hz, None, ENDS)]

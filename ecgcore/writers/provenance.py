@@ -30,6 +30,7 @@ class Provenance:
     state_seq       number of the last event the file holds
     signed          the signature the file is under; None for a reading that is open
     version         of Leadwise
+    reconstructed   a line each for the reconstructions that stand beside the record
     """
 
     record_name: str
@@ -46,6 +47,7 @@ class Provenance:
     signed: Signed | None
     version: str
     made_at: datetime
+    reconstructed: tuple[str, ...] = ()
 
     def lines(self) -> tuple[str, ...]:
         """A line "key: value" for each fact, for the head of a file; the first begins with "leadwise"."""
@@ -66,6 +68,7 @@ class Provenance:
             "state": str(self.state_seq),
             "signed": f"version {signed.version} by {signed.who} at {signed.at.isoformat(timespec='seconds')}: {signed.statement}" if signed else "no",
             "signed sha256": signed.sha256 if signed else "none",
+            **{f"reconstructed {number}": line for number, line in enumerate(self.reconstructed, 1)},
         }
         return tuple(f"{key}: {' '.join(value.split())}" for key, value in facts.items())
 
@@ -80,6 +83,7 @@ class Provenance:
         try:
             signed = data["signed"]
             made = {"leads": tuple(data["leads"]), "readers": tuple(data["readers"]), "made_at": datetime.fromisoformat(data["made_at"])}
+            made["reconstructed"] = tuple(data.get("reconstructed", ()))  # files of earlier versions have none
             made["signed"] = Signed(**{**signed, "at": datetime.fromisoformat(signed["at"])}) if signed else None
             return cls(**{**data, **made})
         except (KeyError, TypeError, ValueError) as error:

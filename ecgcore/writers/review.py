@@ -15,10 +15,11 @@ from ecgcore.review import State
 from ecgcore.reviewed import certainty
 from ecgcore.writers.csv import TIME_DECIMALS
 from ecgcore.writers.provenance import Provenance, Signed
+from ecgcore.writers.reconstructed import reconstructed_csv
 from ecgcore.writers.review_json import ReviewFile, read_review_json, review_json
 from ecgcore.writers.review_marks import annotation
 
-__all__ = ["Provenance", "ReviewFile", "Signed", "annotation", "beats_csv", "read_review_json", "review_json"]
+__all__ = ["Provenance", "ReviewFile", "Signed", "annotation", "beats_csv", "read_review_json", "reconstructed_csv", "review_json"]
 
 COLUMNS: Final = ("sample", "time_s", "class", "code", "author", "probability", "rr_ms")
 

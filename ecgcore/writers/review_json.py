@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ecgcore.errors import FormatError
 from ecgcore.findings import Analysis
+from ecgcore.reconstructed import Accepted, accepted_from_dict, accepted_to_dict
 from ecgcore.review import Event, State, change_from_json, change_to_json, state_from_json, state_to_json
 from ecgcore.writers.provenance import Provenance
 
@@ -23,11 +24,13 @@ class ReviewFile:
     events: tuple[Event, ...]
     analysis: Analysis
     provenance: Provenance
+    reconstructions: tuple[Accepted, ...] = ()
 
 
-def review_json(state: State, events: Iterable[Event], analysis: Analysis, provenance: Provenance) -> str:
+def review_json(state: State, events: Iterable[Event], analysis: Analysis, provenance: Provenance, reconstructions: Iterable[Accepted] = ()) -> str:
     """Beats and items with their authors; each event with who, when, what was, what is and the model; analysis and provenance.
 
+    reconstructions  those that readers accepted for the record, with their values; the discarded too, with who and when
     Numbers are integers or as `Analysis.to_json` rounds them. The beats are {"samples", "codes", "authors" by runs}.
     """
     data = {
@@ -37,6 +40,7 @@ def review_json(state: State, events: Iterable[Event], analysis: Analysis, prove
         "state": json.loads(state_to_json(state)),
         "events": [_event_to_dict(event) for event in events],
         "analysis": json.loads(analysis.to_json()),
+        "reconstructions": [accepted_to_dict(one) for one in reconstructions],
     }
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -52,6 +56,7 @@ def read_review_json(text: str) -> ReviewFile:
             events=tuple(_event_from_dict(event) for event in data["events"]),
             analysis=Analysis.from_json(json.dumps(data["analysis"])),
             provenance=Provenance.from_dict(data["provenance"]),
+            reconstructions=tuple(accepted_from_dict(one) for one in data.get("reconstructions", ())),  # files of earlier versions have none
         )
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(f"not a review of Leadwise: {error}") from error

@@ -9,13 +9,15 @@ subtype  of '"' marks: see `About`
 
 A lead stands after the text: "muscle @ V5".
 
+Where a reconstruction stands beside the record a '"' mark tells so, at its first sample; a forecast is told at the sample before it.
+
 On one sample WFDB wants marks in the order of their `chan` field, each its own: there the beat comes first, with 0.
 Authors, ids and decisions are not in the file. `review_json` holds all.
 
 Sources: https://archive.physionet.org/physiobank/annotations.shtml, annot(5) and putann of the WFDB library.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from heapq import heappop, heappush
@@ -24,6 +26,7 @@ from typing import Final
 import numpy as np
 
 from ecgcore.errors import InputError
+from ecgcore.reconstructed import NEVER_MEASURED, Accepted, standing
 from ecgcore.record import Annotation
 from ecgcore.review import Item, State
 from ecgcore.writers.provenance import Provenance
@@ -42,7 +45,7 @@ class About(IntEnum):
 
     EARLIER = -1  # a comment on the sample before: wfdb.rdann drops notes on sample 0, so these stand on sample 1
     HERE = 0
-    FILE = 1  # where the file comes from
+    FILE = 1  # where the file comes from, or a reconstruction: nothing that a reader marked
     GOES_ON = 2  # more text of the span of its number, or without one of the comment before, for a mark holds 255 bytes
     NEW_LINE = 3  # the next line of that text, for tools print a mark a line
 
@@ -59,16 +62,20 @@ class _Mark:
     number: int = 0
 
 
-def annotation(state: State, fs_hz: float, annotator: str = "lw", leads: Sequence[str] = (), provenance: Provenance | None = None) -> Annotation:
+def annotation(
+    state: State, fs_hz: float, annotator: str = "lw", leads: Sequence[str] = (), provenance: Provenance | None = None, reconstructions: Iterable[Accepted] = ()
+) -> Annotation:
     """Beats, rhythm, artefact and comments of a reading as WFDB marks, for `writers.wfdb.write_annotation`.
 
     leads       the record's, in its order: "~" tells noise by signal. Without them an artefact of one lead counts as one of all
     provenance  written as '"' marks on sample 1, a line each; without it only that Leadwise made the file
+    reconstructions  those that stand are told where they begin
 
     Raises InputError where more than 127 spans overlap.
     """
     about = [f"# {line}" for line in provenance.lines()] if provenance else [f"{SIGNATURE} review at {fs_hz:g} Hz"]
     marks = [_Mark(1, 3, '"', piece, About.FILE) for line in about for piece in _pieces(line)]
+    marks += [_reconstructed(one) for one in standing(reconstructions)]
     items = [item for item in state.items if item.kind in SYMBOL_OF_KIND]
     numbers = _numbers(items)
     for kind in SYMBOL_OF_KIND:
@@ -124,6 +131,14 @@ def _end(item: Item, going: Sequence[Item], leads: tuple[str, ...], number: int)
     symbol = SYMBOL_OF_KIND[item.kind]
     note = {"+": f"({going[-1].text}" if going else "(N", "~": "", '"': f"end of: {item.text}"}[symbol]
     return _Mark(item.stop, 2, symbol, _pieces(" ".join(note.split()))[0], _quality(going, leads) if symbol == "~" else 0, number)
+
+
+def _reconstructed(accepted: Accepted) -> _Mark:
+    """That a lead is reconstructed from here on. The record may end where a forecast begins, and rdann drops notes on sample 0."""
+    made = accepted.made
+    place = made.start_sample - 1 if made.kind == "forecast" else made.start_sample
+    text = f"# reconstructed {made.lead} to sample {made.stop_sample}, {made.kind} by {made.model}, accepted by {accepted.who}; {NEVER_MEASURED}"
+    return _Mark(max(1, place), 3, '"', _pieces(text)[0], About.FILE)
 
 
 def _quality(artefacts: Sequence[Item], leads: tuple[str, ...]) -> int:

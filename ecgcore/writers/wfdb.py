@@ -13,6 +13,7 @@ import numpy as np
 
 from ecgcore.errors import InputError
 from ecgcore.readers.wfdb_samples import FORMATS
+from ecgcore.reconstructed import Accepted
 from ecgcore.record import Annotation, Record, missing_code
 from ecgcore.writers.files import whole
 from ecgcore.writers.wfdb_annotations import encode
@@ -23,8 +24,8 @@ _PIECE_FRAMES: Final = 1 << 18
 _RESERVED: Final = frozenset({"hea", "dat", "mat"})
 
 
-def write(record: Record, out: Path, annotations: Sequence[Annotation]) -> tuple[Path, ...]:
-    """Write `out`.hea, .dat and an annotation file each; the paths written, the header first.
+def write(record: Record, out: Path, annotations: Sequence[Annotation], reconstructions: Sequence[Accepted] = ()) -> tuple[Path, ...]:
+    """Write `out`.hea, .dat and an annotation file each; the paths written, the header first. Reconstructions are told of in its comments.
 
     The record is called by the file's name. A fractional baseline is rounded, for WFDB holds whole ones.
     Raises InputError for a name that WFDB does not allow.
@@ -42,7 +43,7 @@ def write(record: Record, out: Path, annotations: Sequence[Annotation]) -> tuple
         checksums = _write_signals(record, format_name, temporary[0])
         for path, data in zip(temporary[1:-1], encoded.values(), strict=True):
             path.write_bytes(data)
-        temporary[-1].write_text(_header(record, name, format_name, checksums), "utf-8", newline="\n")
+        temporary[-1].write_text(_header(record, name, format_name, checksums, reconstructions), "utf-8", newline="\n")
     return header, signals, *marks
 
 
@@ -89,7 +90,7 @@ def _write_signals(record: Record, format_name: str, path: Path) -> list[int]:
     return [int(np.uint16(total & 0xFFFF).view(np.int16)) for total in sums]
 
 
-def _header(record: Record, name: str, format_name: str, checksums: Sequence[int]) -> str:
+def _header(record: Record, name: str, format_name: str, checksums: Sequence[int], reconstructions: Sequence[Accepted]) -> str:
     packing = FORMATS[format_name]
     start = f" {record.start:%H:%M:%S}{f'.{record.start.microsecond:06}' if record.start.microsecond else ''} {record.start:%d/%m/%Y}" if record.start else ""
     lines = [f"{name} {len(record.leads)} {_plain(record.fs_hz)} {record.n_samples}{start}"]
@@ -98,7 +99,8 @@ def _header(record: Record, name: str, format_name: str, checksums: Sequence[int
         first = int(record.adc[row, 0])
         first = packing.missing if first == missing_code(record.adc.dtype) else first
         lines.append(f"{name}.dat {format_name} {_plain(record.gain[row])}({baseline})/mV {packing.bits} 0 {first} {checksums[row]} 0 {' '.join(lead.split())}")
-    comments = (f"# {line}" for comment in record.comments for line in (comment.splitlines() or [""]))
+    told = (f"reconstructed: {' '.join(one.said.split())}" for one in reconstructions)
+    comments = (f"# {line}" for comment in (*record.comments, *told) for line in (comment.splitlines() or [""]))
     return "".join(f"{line}\n" for line in (*lines, *comments))
 
 

@@ -27,6 +27,17 @@ def analysis_of(record: Record, model: str = "beats@1", leads: tuple[str, ...] =
     return findings.Analysis(findings.Info.of(record), leads, beats, None, findings.Quality(10.0, {"I": 1.0}, ()), {"total": 0.5})
 
 
+def piece_of(start: int = 200, stop: int = 250, lead: str = "I", kind: str = "gap", fs_hz: float = 250.0, height_mv: float = 0.5) -> findings.Reconstruction:
+    """A reconstruction that no model made: a wave of a height, in a band of ±0.1 mV."""
+    signal = (height_mv * np.sin(np.arange(stop - start) / 5)).astype(np.float32)
+    return findings.Reconstruction("wonhee@1", lead, kind, start, stop, fs_hz, signal, signal - np.float32(0.1), signal + np.float32(0.1))
+
+
+@pytest.fixture
+def piece() -> Callable[..., findings.Reconstruction]:
+    return piece_of
+
+
 @pytest.fixture
 def files() -> Callable[..., Files]:
     return wfdb_files

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from ecgcore.errors import StoreError
 from ecgcore.settings import ROOT
-from ecgcore.store import LOCAL_USER, Reviews, Store, database
+from ecgcore.store import LOCAL_USER, Reconstructions, Reviews, Store, database
 from ecgcore.store.tables import AnalysisRow, Base, FileRow, RecordRow, UtcDateTime
 
 OPEN = "import sys; from pathlib import Path; from ecgcore.store import Store; Store(Path(sys.argv[1]), sys.argv[2]).close()"
@@ -81,7 +81,7 @@ def test_opening_twice_changes_nothing(tmp_path):
         engine = database.connect(f"sqlite:///{tmp_path / 'db'}")
         database.migrate(engine)
         with engine.connect() as connection:
-            assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0002"]
+            assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0003"]
             assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
             assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
         engine.dispose()
@@ -115,6 +115,24 @@ def test_the_tables_of_reviews_can_be_taken_back(empty_url):
     migrated_to(empty_url, "0001")
     assert tables(empty_url) == before
     migrated_to(empty_url, "0002")
+
+
+def test_reconstructions_come_to_a_database_that_has_readings(tmp_path, empty_url, found, files, piece):
+    migrated_to(empty_url, "0002")
+    before = tables(empty_url)
+    store = Store(tmp_path / "home", empty_url)
+    record_id = store.add(files()).id
+    reading = Reviews(store).reading(record_id, store.save_analysis(record_id, found(store.open(record_id))).id)
+    Reviews(store).sign(reading.id, "anna", "")
+    kept = Reconstructions(store).accept(record_id, piece(), "anna")
+    assert Reconstructions(store).of(record_id) == (kept,)
+    store.close()
+    migrated_to(empty_url, "0002")
+    assert tables(empty_url) == before
+    store = Store(tmp_path / "home", empty_url)  # which brings it up again
+    assert Reviews(store).get(reading.id).signed is not None
+    assert Reconstructions(store).of(record_id) == ()
+    store.close()
 
 
 @pytest.mark.parametrize("spelling", ["postgres://", "postgresql://", "postgresql+psycopg2://"])
