@@ -2,11 +2,12 @@
 
 import streamlit as st
 
+from ecgcore.evaluation.measures import Measures
 from ecgcore.evaluation.tables import Table
 from ecgcore.figures import calibration
 from ecgcore.inference.beats import TASKS
 from ecgcore.inference.cards import Card
-from pages.ui import behind, cards, cells, models, shell, tables, warmup
+from pages.ui import behind, cards, cells, measures, models, shell, tables, warmup
 from pages.ui.text import plain, table
 
 STILL = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
@@ -35,15 +36,16 @@ def show(card: Card) -> None:
         st.markdown(f"{plain(card.task)}  \n**For** {plain(card.intended_use)}")
         with shell.one_line_errors():
             by_split = tables.of_card(card)
+            measures_by_split = measures.of_card(card)
             measured = cards.figure_tables(card, {one.protocol for those in by_split.values() for one in those})
             for part in measured:
                 st.markdown(f"{part.how}\n\n{table(part.header, part.rows)}")
                 st.markdown(f"`{part.command}`")
-            if not measured and not any(by_split.values()):
+            if not measured and not any((*by_split.values(), *measures_by_split.values())):
                 st.markdown("Not established: nothing was measured.")
             for split, those in by_split.items():
-                if those:
-                    split_part(split, those)
+                if those or measures_by_split[split]:
+                    split_part(split, those, measures_by_split[split])
             if card.task in TASKS:
                 for number, test in enumerate(cells.tests_of(card, by_split["by patient"])):
                     behind.show(card, test, number)
@@ -57,7 +59,7 @@ def show(card: Card) -> None:
             st.markdown(table(("", ""), cards.facts(card)))
 
 
-def split_part(split: str, those: tuple[Table, ...]) -> None:
+def split_part(split: str, those: tuple[Table, ...], measured: tuple[Measures, ...]) -> None:
     """The tables of one way of splitting, under a heading of their own."""
     st.markdown(f"#### {split.capitalize()}")
     st.caption(tables.SPLITS[split])
@@ -71,6 +73,18 @@ def split_part(split: str, those: tuple[Table, ...]) -> None:
             with st.expander(f"Networks compared run by run ({len(one.comparisons)})"):
                 st.markdown(table(*tables.compared(one.comparisons)))
         st.markdown(f"`{one.command}`")
+    for part in measured:
+        measures_part(part)
+
+
+def measures_part(those: Measures) -> None:
+    """One table of measures: how they were got, the figures, what they show."""
+    st.markdown(f"**{plain(those.title)}**")
+    st.caption(measures.how(those))
+    st.markdown(table(*measures.rows(those)))
+    if those.said:
+        st.markdown("\n".join(f"- {plain(line)}" for line in those.said))
+    st.markdown(f"`{those.command}`")
 
 
 def trust(card: Card) -> None:

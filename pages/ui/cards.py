@@ -93,10 +93,11 @@ def facts(card: Card) -> list[tuple[str, str]]:
     """Input, thresholds and provenance, a line each."""
     spec = card.input
     leads = "any" if spec.leads == "any" else ", ".join(spec.leads)
+    placed = "" if spec.windowing == "segments" else f"{spec.before_samples} of them before the R peak, "
     thresholds = ", ".join(f"{name} {limit:g}" for name, limit in card.thresholds.items()) or "none: the most probable class"
     said = (
         ("Leads", leads),
-        ("Signal", f"{spec.samples} samples at {spec.fs_hz:g} Hz, {spec.before_samples} of them before the R peak, in {spec.units}, {spec.scaling}"),
+        ("Signal", f"{spec.samples} samples at {spec.fs_hz:g} Hz, {placed}in {spec.units}, {spec.scaling}"),
         ("Band", f"{spec.band_hz[0]:g}–{spec.band_hz[1]:g} Hz"),
         ("Features", ", ".join(spec.features) or "none"),
         ("Classes", ", ".join(card.classes)),

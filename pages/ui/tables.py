@@ -10,7 +10,7 @@ from ecgcore.inference.cards import Card
 from pages.ui.text import plain
 
 SPLITS: Final = {
-    "random split": "Beats of one patient fall on both sides, as in the paper. These figures flatter: they do not tell how the model does on a patient it has not seen.",
+    "random split": "Beats or segments of one patient fall on both sides, as in the paper. These figures flatter: they do not tell how the model does on an unseen patient.",
     "by patient": "No patient is on both sides.",
 }
 OVERALL: Final = ("accuracy", "macro F1", "weighted precision", "weighted recall", "weighted F1")
@@ -58,7 +58,7 @@ def how(table: Table) -> str:
     many = f"{len(folds)} folds, " if folds else ""
     return plain(
         f"{table.protocol}. {spread} ({many}{'seeds' if len(seeds) > 1 else 'seed'} {', '.join(map(str, seeds))}), {counted} tested in each; in %. "
-        f"{_records('Learned from', table.trained)}; {_records('tested on', table.tested)}. {table.device}, {table.minutes:.3g} minutes, git {table.git_commit}."
+        f"{records('Learned from', table.trained)}; {records('tested on', table.tested)}. {table.device}, {table.minutes:.3g} minutes, git {table.git_commit}."
     )
 
 
@@ -72,7 +72,8 @@ def total(matrix: Matrix) -> int:
     return sum(map(sum, matrix))
 
 
-def _records(said: str, part: dict[str, tuple[str, ...]]) -> str:
+def records(said: str, part: dict[str, tuple[str, ...]]) -> str:
+    """Records by data set, counted."""
     return f"{said} {', '.join(f'{len(ids)} records of {name}' for name, ids in part.items())}"
 
 
