@@ -126,6 +126,8 @@ def confirm_delete(store: Store, stored: StoredRecord) -> None:
     st.markdown(f"**{plain(stored.name)}**: its {len(stored.files)} uploaded files and all its analyses are removed from this machine. This cannot be undone.")
     if edits := desk.reviews().edits_of(stored.id):
         st.warning(f"{edits:,} edits by readers, and all signatures under them, are lost with it.", icon=":material/warning:")
+    if kept := desk.reconstructions().count(stored.id):
+        st.warning(f"{kept:,} accepted {'reconstruction is' if kept == 1 else 'reconstructions are'} lost with it.", icon=":material/warning:")
     with st.container(horizontal=True):
         if st.button("Delete", type="primary", key="confirm-delete", on_click=delete, args=(store, stored.id)):
             st.rerun()

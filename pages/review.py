@@ -6,36 +6,25 @@ import streamlit as st
 
 from ecgcore.figures import trend
 from ecgcore.record import Record
-from pages.ui import access, analysing, beats, cards, desk, export, hand, shell, signing, steering, strip, strip_data, warmup
+from pages.ui import access, analysing, beats, cards, export, hand, opened, shell, signing, steering, strip, strip_data, warmup
 from pages.ui.hand import Hand
-from pages.ui.panels import beside, disagreements, events, history, measure, models, shapes
-from pages.ui.text import duration, moment, of_patient, plain, table
+from pages.ui.panels import beside, disagreements, events, history, measure, models, places, shapes
+from pages.ui.text import plain, table
 
 STILL = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
-PANELS = {"Events": events.show, "Shapes": shapes.show, "Models": models.show, "Measure": measure.show, "History": history.show}
+PANELS = {"Events": events.show, "Places": places.show, "Shapes": shapes.show, "Models": models.show, "Measure": measure.show, "History": history.show}
 
 
 def main() -> None:
     """The page."""
-    record_id, reading_id = shell.record_in_hand()
-    if record_id is None:
-        st.info("No record is open. Choose one on the Records page, or open a demo recording there.", icon=":material/folder_open:")
-        st.page_link(shell.RECORDS, label="Go to Records", icon=":material/arrow_back:")
-        return
-    record = None
-    with shell.one_line_errors():
-        user = access.current_user()
-        record = desk.record(record_id)
-        review(user, record_id, record, reading_id)
-    if record is None:
-        st.page_link(shell.RECORDS, label="Go to Records", icon=":material/arrow_back:")
+    opened.page(review)
 
 
 def review(user: access.User, record_id: str, record: Record, reading_id: str | None) -> None:
     """Top to bottom: name, numbers, strip with its panels, trend and tables."""
     reading = hand.reading_of(user, record_id, reading_id)
     with st.container(horizontal=True, vertical_alignment="center"):
-        heading(record)
+        opened.heading(record)
         place = st.empty()
         commands = st.container(horizontal=True, width="content", gap="small")
     if record.notes:
@@ -61,7 +50,7 @@ def replayed(record_id: str, reading_id: str) -> int | None:
     """The change after which the reader wants to see the record; None for now."""
     if st.session_state.get("reviewed") != reading_id:
         st.session_state["reviewed"] = reading_id
-        for part in (steering, history, measure, models):
+        for part in (steering, history, measure, models, places):
             part.forget()
     steering.arrive(record_id)
     return history.moment()
@@ -81,7 +70,7 @@ def desk_of(held: Hand) -> None:
     found = events.episodes_of(held)
     left, right = st.columns([3, 1.1], gap="small")
     with left:  # first, so that it is on its way while the rest is made
-        mounted(strip_data.of_reading(held, found, shell.colours(), steering.wanted()))
+        mounted(strip_data.of_reading(held, found, shell.colours(), steering.wanted(), places.bands(held)))
     with right:
         panels = {"Disagreements": disagreements.show, **PANELS} if held.reading.kind == "adjudication" else PANELS
         if st.session_state.get("panel") not in panels:
@@ -89,20 +78,13 @@ def desk_of(held: Hand) -> None:
         chosen = st.segmented_control("Panel", list(panels), key="panel", label_visibility="collapsed", required=True)
         with st.container(height=580, border=False), shell.one_line_errors():
             panels[chosen or next(iter(panels))](held)
+        if chosen != "Places":
+            places.beside(held)
 
 
 def mounted(data: dict[str, Any]) -> None:
     """The strip in the browser."""
     strip.strip(data, key=f"strip-{data['record']['id']}", on_edited=lambda: None, on_renew=lambda: None, on_measure=measure.asked)
-
-
-def heading(record: Record) -> None:
-    """Name of the record and what its file says."""
-    st.title(plain(record.name), anchor=False, width="content")
-    said = [record.source.format, f"{record.fs_hz:g} Hz", duration(record.duration_s)]
-    if record.start:
-        said.append(f"recorded {moment(record.start)}")
-    st.caption(plain(" · ".join([*said, *of_patient(record.patient)])))
 
 
 def headline(held: Hand) -> None:

@@ -1,18 +1,21 @@
 """What pages and routes share in one process: the store, and the recordings, analyses and readings that are open. Knows nothing of Streamlit."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from ecgcore import settings
-from ecgcore.findings import Analysis
+from ecgcore.findings import Analysis, EctopyMap
 from ecgcore.record import Annotation, Record
 from ecgcore.signals.pyramid import Pyramid
 from ecgcore.store import Store
+from ecgcore.store.reconstructions import Reconstructions
 from ecgcore.store.reviews import Reviews
 from ecgcore.store.sessions import Sessions
+from pages.ui.making import Making, Told
 
 OPEN_RECORDS = 8
 OPEN_ANALYSES = 8
+KEPT_MAPS = 4  # that of a day has some ten million strengths
 
 
 def store() -> Store:
@@ -30,6 +33,11 @@ def sessions() -> Sessions:
     return Sessions(store())
 
 
+def reconstructions() -> Reconstructions:
+    """The accepted reconstructions in that store."""
+    return Reconstructions(store())
+
+
 def record(record_id: str) -> Record:
     """A stored recording, its samples mapped. Raises StoreError, for one that was deleted too."""
     opened = store()
@@ -45,6 +53,12 @@ def pyramid(record_id: str) -> Pyramid:
 def analysis(analysis_id: str) -> Analysis:
     """A stored analysis. Raises StoreError."""
     return _analysis(store(), analysis_id)
+
+
+def ectopy_map(record_id: str, lead: str, model: str) -> Making:
+    """The map of a stored recording on one lead by a model (name@version): made once it is begun, then kept. Raises StoreError."""
+    opened = store()
+    return _ectopy_map(opened, record_id, opened.get(record_id).created.isoformat(), lead, model)
 
 
 def annotation(record_id: str, annotator: str) -> Annotation:
@@ -75,3 +89,14 @@ def _pyramid(opened: Store, record_id: str, _created: str) -> Pyramid:
 @lru_cache(maxsize=OPEN_ANALYSES)
 def _analysis(opened: Store, analysis_id: str) -> Analysis:
     return opened.analysis(analysis_id)
+
+
+@lru_cache(maxsize=KEPT_MAPS)
+def _ectopy_map(opened: Store, record_id: str, created: str, lead: str, model: str) -> Making:
+    return Making(partial(_located, _record(opened, record_id, created), lead, model))
+
+
+def _located(record: Record, lead: str, model: str, told: Told) -> EctopyMap:
+    from ecgcore.ectopy import locate
+
+    return locate(record, (lead,), model=model, progress=told)

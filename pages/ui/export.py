@@ -8,7 +8,9 @@ import streamlit as st
 
 from ecgcore import imports
 from ecgcore.errors import EcgError
+from ecgcore.reconstructed import standing
 from ecgcore.review import ReplaceBeats
+from ecgcore.writers import reconstructed
 from ecgcore.writers import review as review_files
 from pages.ui import access, desk, provenance
 from pages.ui.hand import Hand
@@ -24,6 +26,8 @@ def menu(held: Hand) -> None:
         st.download_button("Beats and marks (WFDB annotations)", lambda: annotation_file(held), f"{name}.{ANNOTATOR}", on_click="ignore", width="stretch")
         st.download_button("Beats (CSV)", lambda: beats_csv(held), f"{name}.beats.csv", "text/csv", on_click="ignore", width="stretch")
         st.download_button("Everything, with its history (JSON)", lambda: review_json(held), f"{name}.review.json", "application/json", on_click="ignore", width="stretch")
+        if standing(held.accepted):
+            st.download_button("Reconstructed signal (CSV)", lambda: reconstructed_csv(held), f"{name}{reconstructed.SUFFIX}", "text/csv", on_click="ignore", width="stretch")
         st.caption(plain(provenance.line(held)))
         take_in(held)
 
@@ -35,7 +39,7 @@ def annotation_file(held: Hand) -> bytes:
     access.require(access.renewed(held.user), "read")
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"record.{ANNOTATOR}"
-        made = review_files.annotation(held.state, held.record.fs_hz, ANNOTATOR, held.record.leads, provenance.of(held))
+        made = review_files.annotation(held.state, held.record.fs_hz, ANNOTATOR, held.record.leads, provenance.of(held), held.accepted)
         wfdb.write_annotation(made, held.record.fs_hz, path)
         return path.read_bytes()
 
@@ -49,7 +53,13 @@ def beats_csv(held: Hand) -> str:
 def review_json(held: Hand) -> str:
     """Beats, marks, every change with who, when, what was and what is, and the analysis they began from. Raises AccessError."""
     access.require(access.renewed(held.user), "read")
-    return review_files.review_json(held.state, desk.reviews().events(held.reading.id), held.found, provenance.of(held))
+    return review_files.review_json(held.state, desk.reviews().events(held.reading.id), held.found, provenance.of(held), held.accepted)
+
+
+def reconstructed_csv(held: Hand) -> str:
+    """A line a sample of the reconstructions that stand beside the record. Raises AccessError."""
+    access.require(access.renewed(held.user), "read")
+    return reconstructed.reconstructed_csv(held.accepted, provenance.of(held).lines())
 
 
 def take_in(held: Hand) -> None:

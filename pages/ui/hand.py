@@ -10,6 +10,7 @@ from ecgcore import episodes, reviewed
 from ecgcore import leads as lead_names
 from ecgcore.figures import trend
 from ecgcore.findings import Analysis
+from ecgcore.reconstructed import Accepted
 from ecgcore.record import Record
 from ecgcore.review import State
 from ecgcore.store.reviews import Reading
@@ -47,6 +48,11 @@ class Hand:
     def noise_s(self) -> NDArray[np.float64]:
         """Stretches (n, 2) in s without a usable lead."""
         return episodes.unreliable(self.found.quality, self.found.leads)
+
+    @cached_property
+    def accepted(self) -> tuple[Accepted, ...]:
+        """The reconstructions that were accepted for the record, those discarded since too."""
+        return desk.reconstructions().of(self.record_id, discarded=True)
 
     @property
     def why_not(self) -> str:

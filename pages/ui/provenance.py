@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import ecgcore
 from ecgcore.errors import ModelError
+from ecgcore.reconstructed import standing
 from ecgcore.writers.review import Provenance, Signed
 from pages.ui import desk
 from pages.ui.hand import Hand
@@ -30,6 +31,7 @@ def of(held: Hand) -> Provenance:
         signed=_signed(held),
         version=ecgcore.__version__,
         made_at=datetime.now(UTC),
+        reconstructed=tuple(one.said for one in standing(held.accepted)),
     )
 
 

@@ -24,6 +24,17 @@ def changeable(user: access.User, reading_id: str) -> Reading:
     return found
 
 
+def why_not_accept(user: access.User) -> str:
+    """Why this user may neither accept nor discard a reconstruction; empty where he may. They belong to the record, whatever reading is open."""
+    return "" if access.may(user, "edit") else f"the role {user.role} may look but not edit"
+
+
+def accepting(user: access.User) -> access.User:
+    """The user, where he may accept and discard reconstructions. Raises AccessError."""
+    access.require(user, "edit")
+    return user
+
+
 def why_not_editable(user: access.User, found: Reading) -> str:
     """Why this user may not change a reading that he may see; empty where he may."""
     if not (reason := why_not_his(user, found)) and found.signed is not None:

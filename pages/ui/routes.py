@@ -1,4 +1,4 @@
-"""What the strip in the browser asks for beside the page: tiles of signal, beats, marks; and the edits it sends.
+"""What the strip in the browser asks for beside the page: tiles of signal, beats, marks, bands of a map; and the edits it sends.
 
 Every request carries a token for one user, one record and one reading, and the user's role is looked up anew: without both it is refused.
 """
@@ -18,7 +18,7 @@ from ecgcore import reviewed, tiles
 from ecgcore.errors import EcgError, InputError, LeadError, StoreError
 from ecgcore.findings import AAMI_OF_MIT
 from ecgcore.review import FILE_AUTHOR, State, command_from
-from pages.ui import access, desk, rights, tokens
+from pages.ui import access, desk, maps, rights, tokens
 
 TOKEN_HEADER: Final = "X-Strip-Token"  # noqa: S105  # the name of the header
 NOT_FROM_MODEL: Final = 255
@@ -61,6 +61,15 @@ def reference(request: Request, user: access.User, grant: tokens.Grant) -> Respo
     kept = [place for place, symbol in enumerate(annotation.symbols) if symbol in AAMI_OF_MIT]
     codes = "".join(annotation.symbols[place] for place in kept)
     return _packed(0, annotation.samples[kept], codes, np.full(len(kept), NOT_FROM_MODEL, np.uint8), np.full(len(kept), FILE, np.uint8))
+
+
+def bands(request: Request, user: access.User, grant: tokens.Grant) -> Response:  # noqa: ARG001  # all handlers are called alike
+    """The places of an ectopy map that have a band, of a map that was made before."""
+    lead, model = (request.query_params.get(name, "") for name in ("lead", "model"))
+    found = desk.ectopy_map(grant.record_id, lead, model).found
+    if found is None:
+        raise InputError(f"there is no ectopy map of {lead!r} by {model!r} any more; ask for it again in the panel Places")
+    return Response(maps.packed(found, desk.record(grant.record_id).fs_hz), media_type=_BINARY, headers={"Cache-Control": "no-store"})
 
 
 def state(request: Request, user: access.User, grant: tokens.Grant) -> Response:
@@ -195,11 +204,8 @@ async def _post_edit(request: Request) -> Response:
     return await run_in_threadpool(_answered, work, 409)
 
 
+_READ: Final = {"tile": tile, "beats": beats, "reference": reference, "state": state, "bands": bands}
 ROUTES: Final = [
-    Route("/strip/{record_id}/tile", _get(tile)),
-    Route("/strip/{record_id}/beats", _get(beats)),
-    Route("/strip/{record_id}/reference", _get(reference)),
-    Route("/strip/{record_id}/state", _get(state)),
+    *(Route(f"/strip/{{record_id}}{at}/{name}", _get(handler)) for at in ("", "/at/{seq:int}") for name, handler in _READ.items()),
     Route("/strip/{record_id}/edit", _post_edit, methods=["POST"]),
-    *(Route(f"/strip/{{record_id}}/at/{{seq:int}}/{name}", _get(handler)) for name, handler in (("tile", tile), ("beats", beats), ("reference", reference), ("state", state))),
 ]

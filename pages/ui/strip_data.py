@@ -9,7 +9,7 @@ from ecgcore.figures.palette import Palette
 from ecgcore.findings import Analysis
 from ecgcore.record import Record
 from ecgcore.signals import filters
-from pages.ui import access, beats, tokens
+from pages.ui import access, beats, dashed, desk, tokens
 from pages.ui.hand import Hand, first_leads
 
 # Longer views are drawn from the pyramid of the signal as recorded: filtering hours for a few pixels would show nothing more.
@@ -32,6 +32,7 @@ def signal_only(user: access.User, record_id: str, record: Record, colours: Pale
         "filtered_up_to_s": FILTERED_UP_TO_S,
         "quality": [],
         "episodes": [],
+        "reconstructions": dashed.drawn(record, desk.reconstructions().of(record_id)),
         "annotators": list(beats.beat_annotators(record)),
         "palette": asdict(colours),
         "class_names": {**beats.CLASS_NAMES, "P": PACED_NAME},
@@ -39,8 +40,8 @@ def signal_only(user: access.User, record_id: str, record: Record, colours: Pale
     }
 
 
-def of_reading(hand: Hand, episodes: Sequence[Episode], colours: Palette, goto: dict[str, Any] | None) -> dict[str, Any]:
-    """The strip of a reading, now or as it was."""
+def of_reading(hand: Hand, episodes: Sequence[Episode], colours: Palette, goto: dict[str, Any] | None, bands: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The strip of a reading, now or as it was, with the bands of a map where one is shown."""
     base = f"/strip/{hand.record_id}" + (f"/at/{hand.moment}" if hand.moment is not None else "")
     return {
         **signal_only(hand.user, hand.record_id, hand.record, colours),
@@ -52,6 +53,7 @@ def of_reading(hand: Hand, episodes: Sequence[Episode], colours: Palette, goto: 
         "author_line": hand.author,
         "quality": _quality(hand.found),
         "episodes": [_episode(episode, hand.record.fs_hz) for episode in episodes],
+        "bands": bands,
         "goto": goto,
     }
 

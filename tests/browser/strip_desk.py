@@ -13,11 +13,13 @@ from starlette.routing import Route
 
 from ecgcore import demo, tiles
 from ecgcore.errors import EcgError, StoreError
-from ecgcore.findings import AAMI_OF_MIT
+from ecgcore.findings import AAMI_OF_MIT, EctopyMap
 from ecgcore.record import Annotation, Record, Source
 from ecgcore.review import Change, State, command_from
 from ecgcore.signals import filters
 from ecgcore.signals.pyramid import Pyramid, build
+from pages.ui import maps
+from tests.ectopy_maps import DELETION, PASSED, map_of
 
 MODEL, READER = "beats@2", "anna"
 SQUARE_MV = {"II": 1.0, "V1": -0.4}  # height of the square waves: up at each whole second for 0.5 s
@@ -60,6 +62,18 @@ def pyramid(name: str) -> Pyramid:
     """The pyramid of a record."""
     known = record(name)
     return build(known.adc, known.gain, known.baseline, known.leads, known.mv)
+
+
+@cache
+def ectopy_map(name: str) -> EctopyMap:
+    """A map with a place on each V and S beat; that on the second V fails a check."""
+    known, at = record(name), []
+    beats = known.annotation("atr")
+    for sample, symbol in zip(beats.samples, beats.symbols, strict=True):
+        label = AAMI_OF_MIT[symbol]
+        if label in ("V", "S"):
+            at.append((sample / known.fs_hz, label, 0.9 if label == "V" else 0.6, DELETION if sum(one[1] == "V" for one in at) == 1 and label == "V" else PASSED))
+    return map_of(known, at, {"V": PASSED, "S": PASSED}, lead=known.leads[0])
 
 
 @dataclass
@@ -137,6 +151,11 @@ def _reference(request: Request) -> Response:
     return _packed(0, truth.samples, "".join(truth.symbols), np.full(len(truth), 255), np.full(len(truth), 2))
 
 
+def _bands(request: Request) -> Response:
+    name = request.path_params["name"]
+    return Response(maps.packed(ectopy_map(name), record(name).fs_hz))
+
+
 def _state(request: Request) -> Response:
     return JSONResponse(_of(request).told())
 
@@ -189,6 +208,7 @@ ROUTES = [
     Route("/strip/{name}/beats", _beats),
     Route("/strip/{name}/reference", _reference),
     Route("/strip/{name}/state", _state),
+    Route("/strip/{name}/bands", _bands),
     Route("/strip/{name}/edit", _edit, methods=["POST"]),
     Route("/strip/{name}/came", _came),
 ]

@@ -144,7 +144,7 @@ def test_beats_are_found_by_another_model(panel, stored, store):
     assert "knows the classes N, S, V only" in app.warning[0].value.replace("\\", "")
     assert "by the most probable of the classes N, S, V" in text(app)
     assert app.selectbox(key=f"model-{reading.id}-neural_flow@1").value == "neural_flow@1"
-    for name in ("Events", "Shapes", "Measure", "History"):
+    for name in ("Events", "Places", "Shapes", "Measure", "History"):
         app.session_state["panel"] = name
         app.run()
         assert not app.exception

@@ -132,7 +132,7 @@ def test_history_can_be_replayed(opened, reading, store):
     assert strip_of(opened)["reading"]["editable"] is False
 
 
-@pytest.mark.parametrize("panel", ["Events", "Shapes", "Models", "Measure", "History"])
+@pytest.mark.parametrize("panel", ["Events", "Places", "Shapes", "Models", "Measure", "History"])
 def test_each_panel_opens(opened, panel):
     opened.session_state["panel"] = panel
     opened.run()

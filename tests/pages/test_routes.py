@@ -111,7 +111,7 @@ def test_a_signed_reading_is_frozen(client, store, record, reading, token):
     assert sample in beats(client, record, token)[1]
 
 
-@pytest.mark.parametrize("path", ["tile?level=0&index=0&leads=MLII", "beats", "state", "reference?annotator=atr"])
+@pytest.mark.parametrize("path", ["tile?level=0&index=0&leads=MLII", "beats", "state", "reference?annotator=atr", "bands?lead=MLII&model=segmenter@1"])
 def test_without_a_token_that_fits_there_is_nothing(client, store, record, reading, files, path):
     other = store.add(files("two"))
     assert client.get(f"/strip/{record.id}/{path}").status_code == 403

@@ -8,7 +8,7 @@ from ecgcore import intervals
 from ecgcore.figures import median_beat
 from ecgcore.figures.clock import clock
 from ecgcore.intervals import Intervals
-from pages.ui import shell
+from pages.ui import gaps, shell
 from pages.ui.hand import Hand
 from pages.ui.text import plain, table
 
@@ -35,6 +35,8 @@ def show(held: Hand) -> None:
     formula = st.selectbox("QTc formula", list(intervals.FORMULAS), key="qtc_formula", format_func=lambda name: f"{name}: {intervals.FORMULAS[name].formula}")
     found = intervals.measure(held.record, held.state.samples, held.state.labels.tolist(), held.found.leads, start_s, stop_s, formula=formula)
     st.markdown(table(("Interval", "Measured"), rows(found)))
+    if said := gaps.not_measured(held.accepted, held.found.leads, *gaps.samples(held.record, start_s, stop_s)):
+        st.caption(plain(said))
     for note in found.notes:
         st.caption(plain(note))
     if found.beat_mv is not None:

@@ -18,7 +18,8 @@ from ecgcore.findings import AAMI_OF_MIT
 HERE: Final = Path(__file__).parent
 # What a file needs while it is read stands before it.
 MODULES: Final = (
-    "scale wire tiles view layouts paper trace centres beats editing reading letters marks calipers disclosure overview popups keys commands pointer toolbar picture viewer main"
+    "scale wire tiles view layouts paper trace centres dashed beats editing reading letters bands marks "
+    "calipers disclosure overview popups keys commands pointer toolbar legend picture viewer main"
 ).split()
 PACED: Final = "/"  # shown by a letter and a colour of its own, though AAMI counts it as Q
 _IMPORT: Final = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
@@ -53,6 +54,45 @@ class FilterData(TypedDict):
     printed: dict[str, str]
 
 
+class BandsData(TypedDict):
+    """An ectopy map: what made it on which leads, its classes and checks in words. Its places, whose strengths are `step_s` apart, are fetched by `query`."""
+
+    query: str
+    model: str
+    leads: list[str]
+    labels: list[str]
+    step_s: float
+    checks: list[str]
+    how: str
+
+
+class ReconstructionData(TypedDict):
+    """A piece of a lead that a model made, from sample `start` on.
+
+    samples   signal, low and high one after the other, int16 little-endian in base64, in steps of `step_mv`
+    taken_mv  by filter, what it takes from the level of the lead before and after the piece
+    accepted  false for one that is only looked at
+    said      all of it in words, for the pointer that rests on it
+    """
+
+    lead: str
+    kind: str
+    start: int
+    samples: str
+    step_mv: float
+    taken_mv: dict[str, tuple[float, float]]
+    accepted: bool
+    said: str
+
+
+class GapData(TypedDict):
+    """The gap that is marked on a lead; none where stop_s is not after start_s. Its presence lets the reader mark one."""
+
+    lead: str
+    start_s: float
+    stop_s: float
+
+
 class Goto(TypedDict):
     """Have a moment in the middle of the strip, `span_s` seconds wide (None: as wide as it is), and beats selected. Each new `nonce` is followed once."""
 
@@ -73,6 +113,9 @@ class StripData(TypedDict):
     filters            those offered, the one chosen first, and the longest view in seconds that is filtered
     quality            lead, start_s, stop_s, kind, reason of what cannot be trusted
     episodes           start_s, stop_s, kind, text of what was found, in time order
+    bands              the ectopy map that is shown; None where none was asked for
+    reconstructions    pieces that are drawn dashed beside what was recorded
+    gap                the gap that is to be filled; left out where none is to be marked
     annotators         annotation files of the record that name beats
     palette            the colours of the theme; `beats` by letter, with P for paced beats
     class_names        what a letter means, for the pointer that rests on it
@@ -91,6 +134,9 @@ class StripData(TypedDict):
     filtered_up_to_s: float
     quality: list[tuple[str, float, float, str, str]]
     episodes: list[tuple[float, float, str, str]]
+    bands: NotRequired[BandsData | None]
+    reconstructions: NotRequired[list[ReconstructionData]]
+    gap: NotRequired[GapData]
     annotators: list[str]
     palette: dict[str, Any]
     class_names: dict[str, str]
@@ -103,17 +149,23 @@ def strip(
     on_edited: Callable[[], None],
     on_renew: Callable[[], None],
     on_measure: Callable[[float, float], None],
+    on_gap: Callable[[float, float, str | None], None] = lambda *_: None,
 ) -> None:
     """Show the strip.
 
     on_edited   edits were saved, by this browser or another: the run that follows shows their numbers
     on_renew    the token is old: the run that follows must bring a new one
     on_measure  is told the seconds from which to which the reader wants PR, QRS and QT measured
+    on_gap      is told those from which to which he marks a gap, and its lead where it is known
     """
 
     def measure() -> None:
         span = st.session_state[key]["measure"]
         on_measure(float(span["start_s"]), float(span["stop_s"]))
+
+    def gap() -> None:
+        span = st.session_state[key]["gap"]
+        on_gap(float(span["start_s"]), float(span["stop_s"]), span["lead"])
 
     component()(
         key=key,
@@ -121,6 +173,7 @@ def strip(
         on_edited_change=on_edited,
         on_renew_change=on_renew,
         on_measure_change=measure,
+        on_gap_change=gap,
     )
 
 

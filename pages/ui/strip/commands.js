@@ -1,13 +1,17 @@
 /** What the reader can have done, by key, button or pointer. A command that returns false leaves its key to the page. */
 
+import { bandsTitle } from "./bands.js";
 import { CODE_OF_KEY } from "./beats.js";
+import { recordedLead } from "./dashed.js";
 import { cellAt, sampleAt, xOf } from "./layouts.js";
 import { clamp, clock, secondsOf } from "./scale.js";
+import { BAND_STRENGTHS } from "./view.js";
 
 const SNAP_S = 0.06; // an added beat goes to the largest deflection this near
 
 export class Commands {
   #episodeS = null; // where the event is that was gone to last
+  #placeS = null; // and the place of the map
 
   constructor(viewer) {
     this.viewer = viewer;
@@ -86,6 +90,34 @@ export class Commands {
     this.#episodeS = startS;
     this.viewer.centre(startS);
     this.viewer.say(`${clock(startS, 1)} ${kind}${text ? `: ${text}` : ""}`, false);
+  }
+
+  /** Off, light, strong, and off again. */
+  bands() {
+    const { bands, view } = this.viewer;
+    if (!this.#hasMap()) return;
+    const after = BAND_STRENGTHS[(BAND_STRENGTHS.indexOf(view.bands) + 1) % BAND_STRENGTHS.length];
+    this.viewer.choose({ bands: after });
+    this.viewer.say(`${bandsTitle(bands.told)}: ${after}`, false);
+  }
+
+  nextPlace(direction) {
+    const { bands, view, frame } = this.viewer;
+    if (!this.#hasMap()) return;
+    const from = this.#from(this.#placeS, direction);
+    const sample = bands.next(Math.round(from * frame.fs), direction, view);
+    if (sample === null) {
+      this.viewer.say(view.bands === "off" ? "The ectopy map is off; B shows it" : `No ${direction > 0 ? "later" : "earlier"} place of the ectopy map`, false);
+      return;
+    }
+    this.#placeS = sample / frame.fs;
+    this.viewer.centre(this.#placeS);
+  }
+
+  #hasMap() {
+    const there = this.viewer.bands.places !== null;
+    if (!there) this.viewer.say("There is no ectopy map yet: the panel Places has it made", false);
+    return there;
   }
 
   /** From where a search goes on: what was found last if it is in view, else the edge of the view that the search leaves behind. */
@@ -187,6 +219,20 @@ export class Commands {
     const span = this.#stretch() ?? [here, here];
     const [x, y] = this.viewer.popupPlace(span[0]);
     this.viewer.popups.askText({ title: `Comment, ${this.#said(span)}`, label: "Text", verb: "Save", x, y }, (text) => text !== "" && this.#mark("comment", span, text));
+  }
+
+  /** On the page that fills gaps: this stretch is one. */
+  markGap() {
+    if (!this.viewer.data.gap) return false;
+    const span = this.#span("mark a gap");
+    if (!span) return true;
+    const { fs } = this.viewer.frame;
+    const { lead } = this.viewer;
+    this.viewer.trigger("gap", { start_s: span[0] / fs, stop_s: (span[1] + 1) / fs, lead: lead && recordedLead(lead) });
+    this.viewer.stretch = null;
+    this.viewer.calipers.clear();
+    this.viewer.invalidate();
+    return true;
   }
 
   #said([start, stop]) {

@@ -13,6 +13,8 @@ const GROUPS = [
     ["0", "back to 25 mm/s", { 0: ["speed", 25] }],
     ["1 2 3", "12.5, 25, 50 mm/s", { 1: ["speed", SPEEDS[0]], 2: ["speed", SPEEDS[1]], 3: ["speed", SPEEDS[2]] }],
     ["↑ ↓", "greater, smaller gain (2.5 to 40 mm/mV)", { arrowup: ["gain", 1], arrowdown: ["gain", -1] }],
+    ["B", "ectopy map off, light, strong", { b: ["bands"] }],
+    ["Shift + B", "to the next place of the map", { "shift+b": ["nextPlace", 1] }],
     ["G", "go to a time", { g: ["askTime"] }],
   ]],
   ["Beats", [
@@ -30,6 +32,7 @@ const GROUPS = [
     ["T", "mark it as artefact", { t: ["markArtefact"] }],
     ["K", "comment", { k: ["comment"] }],
     ["click a mark", "change or delete it", {}],
+    ["Shift + G", "on the Restore page: the stretch or the calipers are a gap to be filled", { "shift+g": ["markGap"] }],
     ["Ctrl + Z", "undo; with Shift, or Ctrl + Y, redo", { "ctrl+z": ["undo"], "ctrl+shift+z": ["redo"], "ctrl+y": ["redo"] }],
   ]],
   ["Measure", [

@@ -66,7 +66,7 @@ function stripFrame(view, data, size, lanes, layout) {
   const left = marginPx(view, widthPx, pxPerMm);
   view.settle();
   const pxPerS = view.mmPerS * pxPerMm;
-  const stopS = Math.min(view.durationS, view.startS + view.spanS);
+  const stopS = Math.min(view.endS, view.startS + view.spanS);
   const right = left + (stopS - view.startS) * pxPerS; // a record shorter than the paper leaves the rest of it blank
   const top = lanes.reduce((sum, lane) => sum + lane.heightPx, 0);
   const { rows, columns } = grid(layout, view.leads, view.rhythm);
@@ -92,15 +92,15 @@ function linesFrame(view, data, size) {
   const right = widthPx - RIGHT_PX;
   const [least, usual, most] = LINES.px;
   const roomPx = budgetPx - FOOT_PX - LINES.topPx;
-  const lines = Math.min(clamp(Math.floor(roomPx / usual), LINES.least, LINES.most), Math.ceil(view.durationS / LINE_S));
+  const lines = Math.min(clamp(Math.floor(roomPx / usual), LINES.least, LINES.most), Math.ceil(view.endS / LINE_S));
   const pxPerS = (right - left) / LINE_S;
-  view.startS = clamp(Math.floor(view.startS / LINE_S) * LINE_S, 0, Math.max(0, Math.floor((view.durationS - 0.001) / LINE_S) * LINE_S));
+  view.startS = clamp(Math.floor(view.startS / LINE_S) * LINE_S, 0, Math.max(0, Math.floor((view.endS - 0.001) / LINE_S) * LINE_S));
   const rowPx = clamp(Math.floor(roomPx / lines), least, most);
-  const stopS = Math.min(view.durationS, view.startS + lines * LINE_S);
+  const stopS = Math.min(view.endS, view.startS + lines * LINE_S);
   const cells = [];
-  for (let line = 0; line < lines && view.startS + line * LINE_S < view.durationS; line += 1) {
+  for (let line = 0; line < lines && view.startS + line * LINE_S < view.endS; line += 1) {
     const startS = view.startS + line * LINE_S;
-    const x1 = left + Math.min(LINE_S, view.durationS - startS) * pxPerS;
+    const x1 = left + Math.min(LINE_S, view.endS - startS) * pxPerS;
     cells.push({ key: `${view.rhythm}@line${startS}`, lead: view.rhythm, row: line, column: 0, middle: LINES.topPx + (line + 0.62) * rowPx, x0: left, x1, startS, startX: left });
   }
   const heightPx = Math.ceil(LINES.topPx + lines * rowPx + FOOT_PX);

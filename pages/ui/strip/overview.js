@@ -13,7 +13,7 @@ const LEFT_PX = 60;
 const EDGE_PX = 6;
 const LEAST_WINDOW_PX = 4;
 const ROWS = ["S", "V", "F", "Q", "P"];
-const MARKS = [["quality", "noise"], ["episodes", "events"], ["items", "marks"]];
+const MARKS = [["quality", "noise"], ["episodes", "events"], ["items", "marks"], ["dashed", "filled"]];
 
 /** Least and greatest rate of each pixel of `width`, as two arrays (NaN where none is known), and the range of all. */
 function rates(samples, fs, nSamples, width) {
@@ -51,14 +51,15 @@ export class Overview {
 
   /** Rows that have something to show, each {name, kind}. */
   #rows() {
-    const { beats, items, data } = this.viewer;
+    const { bands, beats, dashed, items, data, view } = this.viewer;
+    const mapped = bands.labels(view).map((name) => ({ name, kind: "bands" }));
     const classes = ROWS.filter((letter) => ["S", "V"].includes(letter) || beats.samplesOf(letter).length).map((name) => ({ name, kind: "beats" }));
-    const there = { quality: data.quality.length, episodes: data.episodes.length, items: items.length };
-    return [...classes, ...MARKS.filter(([kind]) => there[kind]).map(([kind, name]) => ({ name, kind }))];
+    const there = { quality: data.quality.length, episodes: data.episodes.length, items: items.length, dashed: dashed.pieces.length };
+    return [...classes, ...mapped, ...MARKS.filter(([kind]) => there[kind]).map(([kind, name]) => ({ name, kind }))];
   }
 
   x(seconds) {
-    return LEFT_PX + (seconds / this.viewer.view.durationS) * (this.widthPx - LEFT_PX - EDGE_PX);
+    return LEFT_PX + Math.min(1, seconds / this.viewer.view.durationS) * (this.widthPx - LEFT_PX - EDGE_PX);
   }
 
   seconds(x) {
@@ -66,11 +67,11 @@ export class Overview {
   }
 
   draw(widthPx, dpr, palette) {
-    const { beats, data, frame } = this.viewer;
+    const { bands, beats, dashed, data, frame, view } = this.viewer;
     const rows = this.#rows();
     const heightPx = RATE_PX + rows.length * ROW_PX + AXIS_PX + 4;
     this.widthPx = widthPx;
-    const state = [widthPx, dpr, heightPx, palette.name, this.viewer.version, data.quality.length, data.episodes.length].join(" ");
+    const state = [widthPx, dpr, heightPx, palette.name, this.viewer.version, data.quality.length, data.episodes.length, dashed.pieces.length, ...bands.labels(view)].join(" ");
     const resized = this.canvas.width !== Math.round(widthPx * dpr) || this.canvas.height !== Math.round(heightPx * dpr);
     if (resized) {
       Object.assign(this.canvas, { width: Math.round(widthPx * dpr), height: Math.round(heightPx * dpr) });
@@ -170,21 +171,23 @@ export class Overview {
   }
 
   #drawRow(ctx, { name, kind }, y, palette, beats) {
-    const { record, data, items } = this.viewer;
+    const { record, data, bands, dashed, items } = this.viewer;
+    const letters = { beats: () => beats.samplesOf(name), bands: () => bands.places.peaksOf[name] }[kind];
     const width = this.widthPx - LEFT_PX - EDGE_PX;
     ctx.textAlign = "right";
     ctx.textBaseline = "middle";
-    ctx.font = `${kind === "beats" ? "bold " : ""}10px ${FONT}`;
-    ctx.fillStyle = kind === "beats" ? palette.beats[name] : palette.muted;
-    ctx.fillText(name, LEFT_PX - 5, y + ROW_PX / 2);
-    if (kind === "beats") {
-      for (const x of tickColumns(beats.samplesOf(name), 0, record.n_samples, width)) ctx.fillRect(LEFT_PX + x, y + 1, 1.5, ROW_PX - 1.5);
+    ctx.font = `${letters ? "bold " : ""}10px ${FONT}`;
+    ctx.fillStyle = letters ? (palette.beats[name] ?? palette.accent) : palette.muted;
+    ctx.fillText(kind === "bands" ? `map ${name}` : name, LEFT_PX - 5, y + ROW_PX / 2);
+    if (letters) {
+      for (const x of tickColumns(letters(), 0, record.n_samples, width)) ctx.fillRect(LEFT_PX + x, y + 1, 1.5, ROW_PX - 1.5);
       return;
     }
     const spans = {
       quality: () => data.quality.map(([, startS, stopS]) => [startS, stopS, palette.warning]),
       episodes: () => data.episodes.map(([startS, stopS]) => [startS, stopS, palette.muted]),
       items: () => items.map((item) => [item.start / record.fs_hz, item.stop / record.fs_hz, item.kind === "artefact" ? palette.warning : palette.accent]),
+      dashed: () => dashed.pieces.map(({ start, stop, accepted }) => [start / record.fs_hz, stop / record.fs_hz, accepted ? palette.accent : palette.warning]),
     }[kind]();
     for (const [startS, stopS, colour] of spans) {
       ctx.fillStyle = colour;

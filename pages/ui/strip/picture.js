@@ -1,5 +1,7 @@
 /** One frame, top to bottom: what is to be fetched, what is drawn, and what is said of it in print and for those who do not see it. */
 
+import { bandsText, drawBandLetters, drawBands, drawLineBands } from "./bands.js";
+import { NEVER_MEASURED } from "./dashed.js";
 import { drawItems, drawEpisodes, drawQuality } from "./marks.js";
 import { drawHairlines, drawLetters, lettersText } from "./letters.js";
 import { drawLineLetters, drawTints } from "./disclosure.js";
@@ -10,12 +12,12 @@ import { LAYOUTS, xOf } from "./layouts.js";
 import { clock, figure } from "./scale.js";
 import { tileSamples, wholeLevel } from "./tiles.js";
 
-const LANES = { episodes: 14, items: 15, letters: 18, reference: 15 };
+const LANES = { episodes: 14, items: 15, letters: 18, bands: 15, reference: 15 };
 
 /** What stands above the rows, with the height at which each begins. */
 export function lanesOf(viewer) {
-  const { data, items, view } = viewer;
-  const names = [data.episodes.length && "episodes", items.length && "items", "letters", view.annotator && "reference"].filter(Boolean);
+  const { bands, data, items, view } = viewer;
+  const names = [data.episodes.length && "episodes", items.length && "items", "letters", bands.labels(view).length && "bands", view.annotator && "reference"].filter(Boolean);
   let y = 2;
   const lanes = [{ name: "edge", heightPx: 2, y: 0 }];
   for (const name of names) {
@@ -49,25 +51,30 @@ export function wantedTiles(frame, nSamples) {
 
 /** Draw; returns what drawTraces does. */
 export function drawFrame(ctx, viewer) {
-  const { frame, data, view, tiles, centres, beats, items, palette, record } = viewer;
+  const { frame, data, view, tiles, centres, bands, beats, items, palette, record } = viewer;
   drawPaper(ctx, frame, palette);
   if (frame.layout === "lines") {
     drawTints(ctx, frame, beats, palette);
     const drawn = drawTraces(ctx, frame, tiles, centres, palette, record.n_samples);
+    viewer.dashed.draw(ctx, viewer);
     drawTimes(ctx, frame, palette);
     drawLineLetters(ctx, frame, beats, palette, viewer.selection);
+    drawLineBands(ctx, frame, bands, beats, view, palette);
     return drawn;
   }
   const lane = (name) => frame.lanes.find((one) => one.name === name);
+  drawBands(ctx, frame, bands, view, palette);
   drawHairlines(ctx, frame, beats, palette, view.classes);
   drawStretch(ctx, viewer);
   const drawn = drawTraces(ctx, frame, tiles, centres, palette, record.n_samples);
+  viewer.dashed.draw(ctx, viewer);
   drawQuality(ctx, frame, data.quality, palette);
   drawNames(ctx, frame, palette);
   drawTimes(ctx, frame, palette);
   if (lane("episodes")) drawEpisodes(ctx, frame, lane("episodes"), data.episodes, palette);
   if (lane("items")) drawItems(ctx, frame, lane("items"), items, palette);
   drawLetters(ctx, frame, lane("letters"), beats, palette, { classes: view.classes, selected: viewer.selection, moving: viewer.moving, size: 14 });
+  if (lane("bands")) drawBandLetters(ctx, frame, lane("bands"), bands, view, palette);
   if (lane("reference") && viewer.reference) drawLetters(ctx, frame, lane("reference"), viewer.reference, palette, { classes: "all", size: 12 });
   nameLanes(ctx, viewer, lane);
   viewer.calipers.draw(ctx, frame, palette);
@@ -76,7 +83,7 @@ export function drawFrame(ctx, viewer) {
 
 /** Who writes the letters of a lane, in the margin. */
 function nameLanes(ctx, { data, view, frame, palette }, lane) {
-  const said = { letters: data.model, reference: view.annotator };
+  const said = { letters: data.model, bands: "map", reference: view.annotator };
   ctx.font = `11px ${FONT}`;
   ctx.textAlign = "left";
   ctx.textBaseline = "middle";
@@ -116,16 +123,17 @@ export function printedText(viewer) {
   else if (frame.columns > 1) said.push(`${LAYOUTS[frame.layout].replace("rhythm", view.rhythm)}, columns in consecutive time`);
   said.push(`${figure(data.record.fs_hz)} Hz`, "centred on medians");
   if (data.author_line) said.push(data.author_line);
+  if (frame.layout === "lines" && viewer.dashed.shown(frame).length) said.push("dashed is reconstructed"); // elsewhere a label says so
   if (leaving.length && frame.layout !== "lines") said.push(`${leaving.join(", ")} leaves the paper: choose a lower gain`);
   return said.join(" · ");
 }
 
 /** The tracing in words. */
 export function altText(viewer) {
-  const { frame, beats } = viewer;
+  const { frame, bands, beats, view } = viewer;
   const leads = frame.leads.join(", ").replaceAll("-aVR", "−aVR");
   const scale = `${figure(frame.mmPerS)} mm/s, ${frame.gain} mm/mV, ${filterText(viewer)}`;
-  return `ECG, ${leads}, ${rangeText(frame, " to ")}, ${scale}, beats ${beats.length ? lettersText(frame, beats) : "not there yet"}`;
+  return `ECG, ${leads}, ${rangeText(frame, " to ")}, ${scale}, beats ${beats.length ? lettersText(frame, beats) : "not there yet"}${bandsText(frame, bands, view)}${viewer.dashed.text(frame)}`;
 }
 
 /** What is on screen, as data of the root element, and the caliper's figures in print. */
@@ -133,7 +141,8 @@ export function tell(viewer, ready, frames) {
   const { frame, view, reading, selection, calipers, tiles, parts } = viewer;
   const measured = calipers.measured(frame, tiles);
   if (measured && !measured.complete) tiles.fetchRaw(frame.band, frame.leads, [measured.first, measured.last]);
-  const text = calipers.on || measured ? measuredText(measured, frame.fs) || "Calipers: drag over the strip" : "";
+  const beside = measured && viewer.dashed.touches(frame, measured.first, measured.last) ? ` · ${NEVER_MEASURED}` : "";
+  const text = calipers.on || measured ? measuredText(measured, frame.fs) + beside || "Calipers: drag over the strip" : "";
   if (parts.measured.textContent !== text) parts.measured.textContent = text;
   parts.measured.hidden = text === "";
   const cells = frame.cells.map(({ lead, middle, x0, x1, startS, key }) => ({ lead, middle, x0, x1, startS, key }));
@@ -147,6 +156,8 @@ export function tell(viewer, ready, frames) {
     layout: frame.layout,
     leads: frame.leads.join(","),
     classes: view.classes,
+    bands: viewer.bands.places ? view.bands : "",
+    places: viewer.bands.inView(frame, view).length,
     tool: calipers.on ? "calipers" : "",
     seq: reading?.seq ?? "",
     beats: viewer.beats.length,

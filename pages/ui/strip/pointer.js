@@ -1,5 +1,6 @@
 /** What the pointer does on the tracing: pan, zoom, select, move, measure. */
 
+import { placeAt } from "./bands.js";
 import { cellAt, sampleAt, secondsAt } from "./layouts.js";
 import { letterAt, beatText } from "./letters.js";
 import { itemAt, itemText, episodeAt } from "./marks.js";
@@ -51,6 +52,7 @@ export class Pointer {
     this.viewer.popups.tip(null);
     stage.setPointerCapture(event.pointerId);
     const letter = this.#letter(x, y);
+    this.viewer.lead = cellAt(frame, x, y)?.lead ?? null;
     const begun = { x, y, startS: view.startS, letter, moved: false, shift: event.shiftKey };
     if (frame.layout === "lines") this.#drag = { ...begun, kind: "page" };
     else if (letter >= 0 && (event.altKey || this.armed)) this.#grabBeat(begun);
@@ -176,11 +178,14 @@ export class Pointer {
     const other = lane === "reference" && viewer.reference ? letterAt(frame, viewer.reference, x) : -1;
     const item = lane === "items" ? itemAt(frame, items, x) : null;
     const episode = lane === "episodes" ? episodeAt(frame, data.episodes, x) : null;
+    const place = lane === "bands" ? placeAt(frame, viewer.bands, viewer.view, x) : -1;
     let text = null;
     if (letter >= 0) text = beatText(beats, letter, frame.fs, data.class_names, [data.model, "a reader", "a file"]);
     else if (other >= 0) text = beatText(viewer.reference, other, frame.fs, data.class_names, ["", "", viewer.view.annotator]);
+    else if (place >= 0) text = viewer.bands.places.text(place, frame.fs, viewer.bands.told.model);
     else if (item) text = itemText(item, frame.fs);
     else if (episode) text = `${clock(episode[0], 1)}–${clock(episode[1], 1)} · ${episode[2]}${episode[3] ? ` · ${episode[3]}` : ""}`;
+    else if (lane === "tracing") text = viewer.dashed.textAt(frame, x, y);
     viewer.popups.tip(text, event);
     viewer.stage.dataset.cursor = letter >= 0 || item ? "letter" : "";
     viewer.read(this.#valueAt(x, y));

@@ -28,6 +28,7 @@ export class Toolbar {
       next: () => viewer.commands.nextBeat(1),
       calipers: () => viewer.commands.calipers(),
       measure: () => viewer.commands.measure(),
+      gap: () => viewer.commands.markGap(),
       undo: () => viewer.commands.undo(),
       redo: () => viewer.commands.redo(),
       keys: () => viewer.commands.keys(),
@@ -70,6 +71,8 @@ export class Toolbar {
     this.#options("layout", offered, layout);
     this.#options("classes", this.#classes(), view.classes);
     this.#press("calipers", calipers.on);
+    this.#button("gap").hidden = !data.gap;
+    this.#button("measure").hidden = Boolean(data.gap); // where gaps are marked there is no room for it, and no panel
     for (const name of ["previous", "next"]) this.#able(name, this.viewer.beats.length > 0);
     this.#able("undo", reading !== null && (reading.state?.can_undo || reading.pending > 0));
     this.#able("redo", reading !== null && reading.state?.can_redo === true);

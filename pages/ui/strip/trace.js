@@ -236,8 +236,8 @@ function drawGaps(ctx, frame, cell, gaps, palette) {
     if (wide < GAP_WORD_PX) continue;
     ctx.font = `12px ${FONT}`;
     ctx.textAlign = "center";
-    ctx.textBaseline = "middle";
+    ctx.textBaseline = "bottom";
     ctx.fillStyle = palette.text;
-    ctx.fillText("missing", left + wide / 2, cell.middle);
+    ctx.fillText("missing", left + wide / 2, cell.middle + height / 2 - 3); // a reconstruction may stand in the middle
   }
 }

@@ -3,16 +3,18 @@
 import { GAINS, USUAL_GAIN, USUAL_SPEED, clamp, keep, recalled, stepped } from "./scale.js";
 
 export const STANDARD = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"];
+export const BAND_STRENGTHS = ["off", "light", "strong"];
 const CABRERA = ["aVL", "I", "-aVR", "II", "aVF", "III", "V1", "V2", "V3", "V4", "V5", "V6"];
 const SHORTEST_S = 1;
 const READABLE_MM_S = 3; // slower than this a single beat cannot be read: going to one returns to the usual speed
-const SAVED = ["startS", "mmPerS", "gain", "filter", "notch", "layout", "chosen", "cabrera", "rhythm", "classes", "annotator", "linesGain", "before", "gotoNonce"];
+const SAVED = ["startS", "mmPerS", "gain", "filter", "notch", "layout", "chosen", "cabrera", "rhythm", "classes", "annotator", "linesGain", "before", "gotoNonce", "bands", "bandClass"];
 
 export class View {
   /** The view of a record as it was left in this session, or the first one. */
   constructor(data) {
     this.record = data.record;
     this.durationS = data.record.n_samples / data.record.fs_hz;
+    this.endS = this.durationS; // a forecast may go on behind the record
     this.spanMm = 250; // what of the paper shows signal; the viewer says how much it is
     Object.assign(this, {
       startS: 0,
@@ -29,6 +31,8 @@ export class View {
       linesGain: 5,
       before: "auto", // the layout to which full disclosure returns
       gotoNonce: null,
+      bands: "light", // how strongly a map is drawn
+      bandClass: "all",
     });
     this.#recall(data);
   }
@@ -49,6 +53,7 @@ export class View {
     if (!data.record.leads.includes(this.rhythm)) this.rhythm = data.record.leads[0];
     if (!data.filters.some((filter) => filter.name === this.filter)) this.filter = data.default_filter;
     if (!data.annotators.includes(this.annotator)) this.annotator = "";
+    if (!BAND_STRENGTHS.includes(this.bands)) this.bands = "light";
     if (!GAINS.includes(this.gain)) this.gain = USUAL_GAIN;
   }
 
@@ -89,9 +94,17 @@ export class View {
 
   /** Keep within the record, and no closer than a second. */
   settle() {
-    const slowest = Math.min(USUAL_SPEED / 2, this.spanMm / this.durationS);
+    const slowest = Math.min(USUAL_SPEED / 2, this.spanMm / this.endS);
     this.mmPerS = clamp(this.mmPerS, slowest, this.spanMm / SHORTEST_S);
-    this.startS = clamp(this.startS, 0, Math.max(0, this.durationS - this.spanS));
+    this.startS = clamp(this.startS, 0, Math.max(0, this.endS - this.spanS));
+  }
+
+  /** Have room for forecasts, and the lead shown on which a gap is to be marked. */
+  follow(dashed, fs) {
+    this.endS = Math.max(this.durationS, dashed.endS(fs));
+    const lead = dashed.gap?.lead;
+    if (lead && lead !== this.gapLead && !this.chosen.includes(lead)) this.chosen = [lead];
+    this.gapLead = lead;
   }
 
   /** Change the speed so that a moment stays where it is on screen. */

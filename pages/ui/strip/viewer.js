@@ -1,9 +1,12 @@
 /** The viewer of one record: it holds what is shown and chosen, and draws a frame whenever something changed. */
 
+import { Bands } from "./bands.js";
 import { Beats, lettersByCode } from "./beats.js";
 import { Calipers } from "./calipers.js";
 import { Centres } from "./centres.js";
 import { Commands } from "./commands.js";
+import { Dashed } from "./dashed.js";
+import { Legend } from "./legend.js";
 import { LAYOUTS, frameOf, layoutOf, paperMm, xOf } from "./layouts.js";
 import { Overview } from "./overview.js";
 import { altText, drawFrame, lanesOf, printedText, tell, wantedTiles } from "./picture.js";
@@ -44,18 +47,21 @@ export class Viewer {
     this.record = component.data.record;
     this.letterOf = lettersByCode(component.data.class_of);
     this.noBeats = Beats.none(this.letterOf);
-    Object.assign(this, { reading: null, reference: null, selection: new Set(), stretch: null, moving: null, pointerX: null, leaving: [], version: 0, widthPx: 0 });
+    Object.assign(this, { reading: null, reference: null, selection: new Set(), stretch: null, lead: null, moving: null, pointerX: null, leaving: [], version: 0, widthPx: 0 });
     this.view = new View(component.data);
     this.view.spanMm = paperMm(this.view, this.stage.clientWidth, screenScale().pxPerMm);
     this.wire = new Wire(component.data.token, () => this.trigger("renew", Date.now()));
     this.tiles = new Tiles(this.wire, component.data.base, () => this.#tileArrived(), (text) => this.say(text, true, "signal"));
+    this.bands = new Bands(this.wire, () => this.#changedBands(), (text) => this.say(text, true));
     this.centres = new Centres();
     this.calipers = new Calipers();
+    this.dashed = new Dashed();
     this.commands = new Commands(this);
     this.popups = new Popups(root, this.stage, this.abort.signal);
     this.pointer = new Pointer(this);
     this.overview = new Overview(root.querySelector("canvas.overview"), this);
     this.toolbar = new Toolbar(this);
+    this.legend = new Legend(this);
     this.#listen();
     this.update(component);
   }
@@ -90,6 +96,8 @@ export class Viewer {
     this.#component = component;
     this.data = component.data;
     this.root.dataset.theme = this.palette.name;
+    this.dashed.take(this.data);
+    this.view.follow(this.dashed, this.record.fs_hz);
     const renewed = this.wire.use(this.data.token);
     this.#takeReading();
     if (renewed) {
@@ -98,6 +106,7 @@ export class Viewer {
       this.reading?.refresh();
     }
     if (this.view.annotator && !this.reference) this.#fetchReference();
+    this.bands.follow(this.data);
     this.#goWhereAsked();
     this.version += 1;
     this.frame ??= this.#frameNow();
@@ -143,6 +152,11 @@ export class Viewer {
   #readingChanged() {
     this.version += 1;
     if (this.reading?.seq >= 0 && this.selection.size) this.selection = new Set([...this.selection].filter((sample) => this.beats.at(sample) >= 0));
+    this.invalidate();
+  }
+
+  #changedBands() {
+    this.version += 1;
     this.invalidate();
   }
 
@@ -349,6 +363,7 @@ export class Viewer {
     const texts = { printed: printedText(this), screen: calibrated ? "screen calibrated" : "screen not calibrated", unsaved: this.#unsavedText() };
     for (const [name, text] of Object.entries(texts)) if (parts[name].textContent !== text) parts[name].textContent = text;
     this.toolbar.update();
+    this.legend.update();
   }
 
   #unsavedText() {
