@@ -15,9 +15,12 @@ from ecgcore.inference.cards import Card
 from ecgcore.leads import ecg_leads, normalise
 from ecgcore.record import Annotation, Record
 from ecgcore.review import State
+from pages.ui.text import plain
 
 MODEL: Final = "segmenter"
 MATCH_S: Final = 0.15  # ANSI/AAMI EC57: a beat this near is the same beat
+UNSEEN: Final = "by patient, mitdb ds2"  # the split of the figures told beside a map
+DOUBTFUL_PPV: Final = 0.5  # below it more places are wrong than right
 PACKED_STEP_S: Final = 0.02  # half a millimetre at 25 mm/s
 NOT_INSTALLED: Final = (
     f"No model that makes maps is installed. The weights of {MODEL} come separately from Leadwise; train them with: python -m ecgcore train {MODEL}. All else works without."
@@ -45,6 +48,26 @@ def card() -> Card | None:
     except ModelError:
         return None
     return cards.read_card(folder)
+
+
+def doubtful(known: Card) -> tuple[str, ...]:
+    """Classes of which, on patients never seen, more places were wrong than right: they are drawn where the reader asks for them, and not before."""
+    measured = {figure.name: figure.value for figure in known.figures if figure.split == UNSEEN}
+    return tuple(label for label in known.classes if (ppv := measured.get(f"{label} PPV")) is not None and ppv < DOUBTFUL_PPV)
+
+
+def worth_lines(known: Card) -> list[str]:
+    """What the places of each class were worth on patients never seen, a sentence a class; what was not measured is said so."""
+    measured = {figure.name: figure for figure in known.figures if figure.split == UNSEEN and figure.value is not None}
+    said = []
+    for label in known.classes:
+        found, right = (measured.get(f"{label} {what}") for what in ("sensitivity", "PPV"))
+        if found is None or right is None:
+            said.append(f"{label}: not measured on unseen patients.")
+            continue
+        warning = " **Not to be relied on**; drawn only if you choose it." if label in doubtful(known) else ""
+        said.append(f"{label}: {found.value:.0%} of the beats have a place, {right.value:.0%} of the places are right ({plain(found.split)}, {found.n} trainings).{warning}")
+    return said
 
 
 def leads_for(known: Card, record: Record, first: Sequence[str]) -> tuple[str, ...]:
@@ -137,13 +160,14 @@ def agreement(found: EctopyMap, state: State) -> str:
     return " ".join(said)
 
 
-def for_strip(found: EctopyMap) -> dict[str, Any]:
-    """What the strip is told of a map; its places it fetches by `query`."""
+def for_strip(found: EctopyMap, unasked: Sequence[str]) -> dict[str, Any]:
+    """What the strip is told of a map; its places it fetches by `query`. `unasked` are the classes that are drawn before the reader chooses."""
     return {
         "query": urlencode({"lead": found.leads[0], "model": found.model}),
         "model": found.model,
         "leads": list(found.leads),
         "labels": list(found.labels),
+        "unasked": list(unasked),
         "step_s": found.step_s * _coarser(found),
         "checks": [f"{label} {_checked(found, label)}" for label in found.labels],
         "how": HOW_CHECKED,

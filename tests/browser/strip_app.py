@@ -49,7 +49,7 @@ def main() -> None:
         "filtered_up_to_s": 120,
         "quality": [("V1", 40.0, 60.0, "noise", "high-frequency power")] if name == "demo-artefacts" else [],
         "episodes": [(36.5, 39.0, "couplet", "2 V"), (180.0, 184.0, "ventricular run", "3 V, 150/min")] if name in ("demo-ectopy", "day") else [],
-        "bands": maps.for_strip(strip_desk.ectopy_map(name)) if "map" in asked else None,
+        "bands": maps.for_strip(found := strip_desk.ectopy_map(name), found.labels) if "map" in asked else None,
         "annotators": ["atr"],
         "palette": asdict(palette(st.context.theme.type)),
         "class_names": strip_desk.CLASS_NAMES,

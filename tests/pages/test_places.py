@@ -15,7 +15,7 @@ from ecgcore import demo, settings, writers
 from ecgcore.errors import InputError
 from ecgcore.findings import EctopyMap, MapChecks, Place
 from ecgcore.inference import cards
-from ecgcore.inference.cards import InputSpec
+from ecgcore.inference.cards import Figure, InputSpec
 from ecgcore.review import State
 from ecgcore.store.reviews import Reviews
 from pages.ui import desk, maps, routes, tokens
@@ -53,7 +53,7 @@ def test_a_class_that_fails_has_no_band_at_all():
     found = both(s=MapChecks(0.3, 0.05, 0.56))
     assert {place.label for place in maps.shown(found)} == {"V"}
     assert maps.hidden_lines(found) == ["No band of class S is shown: it looks like the map of a network with random weights (correlation 0.56)."]
-    told = maps.for_strip(found)
+    told = maps.for_strip(found, found.labels)
     assert told["checks"] == ["V 3: deletion 0.47, elsewhere 0.04; random weights r 0.13", "S hidden: fails its checks"]
     assert (told["query"], told["step_s"]) == ("lead=MLII&model=segmenter%401", pytest.approx(0.02))
 
@@ -63,7 +63,7 @@ def test_a_class_without_places_has_no_checks():
     header, rows = maps.check_rows(found)
     assert header == ("", "V", "S")
     assert {cells for name, *pair in rows for cells in pair} == {"0 of 0", "–"}
-    assert maps.for_strip(found)["checks"] == ["V nowhere", "S nowhere"]
+    assert maps.for_strip(found, found.labels)["checks"] == ["V nowhere", "S nowhere"]
     assert maps.hidden_lines(found) == []
 
 
@@ -82,6 +82,31 @@ def test_how_many_places_hold_such_a_beat_is_said():
     said = maps.agreement(both(), state)
     assert said.startswith("Of 3 V places with a band 2 hold a beat that is V in this reading, 1 another beat, 0 none.")
     assert "Of 2 S places with a band 2 hold a beat that is S" in said
+
+
+def measured(tmp_path, **ppv):
+    """A card that says of each class how many of its places were right on unseen patients; a tenth of the beats have one."""
+    figures = [
+        Figure(name=f"{label} {what}", value=value, spread=0.01, n=10, protocol="p", split=maps.UNSEEN, command="c")
+        for label, right in ppv.items()
+        for what, value in (("sensitivity", 0.1), ("PPV", right))
+    ]
+    return write_card(tmp_path, figures=tuple(figures))
+
+
+def test_a_class_that_was_mostly_wrong_is_drawn_only_if_the_reader_chooses_it(tmp_path):
+    known = measured(tmp_path, V=0.874, S=0.138)
+    assert maps.doubtful(known) == ("S",)
+    v, s = maps.worth_lines(known)
+    assert v == "V: 10% of the beats have a place, 87% of the places are right (by patient, mitdb ds2, 10 trainings)."
+    assert s.endswith("14% of the places are right (by patient, mitdb ds2, 10 trainings). **Not to be relied on**; drawn only if you choose it.")
+    assert maps.for_strip(both(), ["V"])["unasked"] == ["V"]
+
+
+def test_what_was_not_measured_is_said_so(tmp_path):
+    known = measured(tmp_path, V=0.5)
+    assert maps.doubtful(known) == ()
+    assert maps.worth_lines(known)[1] == "S: not measured on unseen patients."
 
 
 def unpacked(body: bytes, labels=("V", "S")):
@@ -382,7 +407,7 @@ def test_the_strip_fetches_the_places_with_its_token(home, stored, store, instal
     reading = Reviews(store).reading(stored.id, store.save_analysis(stored.id, analyze(RECORD, ("MLII",))).id)
     client = TestClient(Starlette(routes=routes.ROUTES))
     headers = {routes.TOKEN_HEADER: tokens.issue("local", stored.id, reading.id)}
-    path = f"/strip/{stored.id}/bands?{maps.for_strip(both())['query']}"
+    path = f"/strip/{stored.id}/bands?{maps.for_strip(both(), ())['query']}"
     absent = client.get(path, headers=headers)
     assert absent.status_code == 400
     assert "ask for it again in the panel Places" in absent.json()["error"]

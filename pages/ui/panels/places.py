@@ -39,8 +39,10 @@ def show(held: Hand) -> None:
 
 def bands(held: Hand) -> dict[str, Any] | None:
     """What the strip is told of the map that the reader asked for; None where there is none yet."""
-    making = _wanted(held)
-    return maps.for_strip(making.found) if making is not None and making.found is not None else None
+    making, known = _wanted(held), maps.card()
+    if making is None or making.found is None or known is None:
+        return None
+    return maps.for_strip(making.found, [label for label in making.found.labels if label not in maps.doubtful(known)])
 
 
 def beside(held: Hand) -> None:
@@ -71,21 +73,25 @@ def told(held: Hand, known: Card, found: EctopyMap) -> None:
         st.markdown(f"**{plain(found.model)}** on {plain(', '.join(found.leads))}", width="content", help=plain(maps.HOW_CHECKED))
         with st.popover("Other lead", icon=":material/sensors:"):
             _choice(held, known)
+    for line in maps.worth_lines(known):
+        st.markdown(line)
     st.markdown(table(*maps.check_rows(found)))
     for line in maps.hidden_lines(found):
         st.caption(plain(line))
     if found.places:
-        places(held, found)
+        places(held, known, found)
     else:
         st.caption(plain(f"The model sees no beat of the classes {', '.join(found.labels)} on {', '.join(found.leads)}."))
     st.caption(plain(maps.WHAT_IT_IS))
 
 
-def places(held: Hand, found: EctopyMap) -> None:
+def places(held: Hand, known: Card, found: EctopyMap) -> None:
     """The places, the strongest first, with the beat that is there; a click goes there."""
     hidden = [place for place in found.places if maps.why_hidden(found, place)]
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        label = st.segmented_control("Class", [_ALL, *found.labels], default=_ALL, key="places_class", label_visibility="collapsed", required=True) or _ALL
+        relied_on = [label for label in found.labels if label not in maps.doubtful(known)]
+        first = relied_on[0] if len(relied_on) == 1 else _ALL
+        label = st.segmented_control("Class", [_ALL, *found.labels], default=first, key="places_class", label_visibility="collapsed", required=True) or _ALL
         only_hidden = bool(hidden) and st.toggle(f"The {len(hidden):,} without a band", key="places_hidden", help="Places that fail a check, or whose class does.")
     of_class = [place for place in (hidden if only_hidden else maps.shown(found)) if label in (_ALL, place.label)]
     strongest = sorted(of_class, key=lambda place: (-place.strength, place.sample))[:MOST]

@@ -55,12 +55,16 @@ class FilterData(TypedDict):
 
 
 class BandsData(TypedDict):
-    """An ectopy map: what made it on which leads, its classes and checks in words. Its places, whose strengths are `step_s` apart, are fetched by `query`."""
+    """An ectopy map: what made it on which leads, its classes and checks in words. Its places, whose strengths are `step_s` apart, are fetched by `query`.
+
+    unasked  classes that are drawn before the reader chooses
+    """
 
     query: str
     model: str
     leads: list[str]
     labels: list[str]
+    unasked: list[str]
     step_s: float
     checks: list[str]
     how: str

@@ -74,10 +74,17 @@ export class Bands {
     this.arrived();
   }
 
+  /** The class the reader chose, or "all"; before he does, what the page would draw unasked. */
+  chosen(view) {
+    const { labels, unasked } = this.told;
+    if (view.bandClass === "all" || labels.includes(view.bandClass)) return view.bandClass;
+    return unasked.length === 1 ? unasked[0] : "all";
+  }
+
   /** Classes to be drawn. */
   labels(view) {
     if (!this.places || view.bands === "off") return [];
-    return this.told.labels.filter((label) => view.bandClass === "all" || view.bandClass === label || !this.told.labels.includes(view.bandClass));
+    return this.told.labels.filter((label) => this.chosen(view) === "all" || this.chosen(view) === label);
   }
 
   /** Indices of the places in view that are drawn. */

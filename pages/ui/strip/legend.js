@@ -31,13 +31,13 @@ export class Legend {
     const { labels, checks, how } = bands.told;
     this.line.querySelector(".what").textContent = `${bandsTitle(bands.told)} — strength, not probability`;
     Object.assign(this.line.querySelector(".checks"), { textContent: checks.join(" · "), title: how });
-    this.#options("bands", BAND_STRENGTHS.map((strength) => [strength, strength]));
-    this.#options("bandClass", [["all", labels.join(" and ")], ...(labels.length > 1 ? labels.map((label) => [label, label]) : [])]);
+    this.#options("bands", BAND_STRENGTHS.map((strength) => [strength, strength]), view.bands);
+    this.#options("bandClass", [["all", labels.join(" and ")], ...(labels.length > 1 ? labels.map((label) => [label, label]) : [])], bands.chosen(view));
   }
 
-  #options(name, options) {
+  #options(name, options, chosen) {
     const select = this.line.querySelector(`[name=${name}]`);
     select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
-    select.value = options.some(([value]) => value === this.viewer.view[name]) ? this.viewer.view[name] : options[0][0];
+    select.value = options.some(([value]) => value === chosen) ? chosen : options[0][0];
   }
 }

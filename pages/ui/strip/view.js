@@ -32,7 +32,7 @@ export class View {
       before: "auto", // the layout to which full disclosure returns
       gotoNonce: null,
       bands: "light", // how strongly a map is drawn
-      bandClass: "all",
+      bandClass: "",
     });
     this.#recall(data);
   }
