@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from ecgcore.api import convert, evaluate, info, list_models, load_model, quantize, train
     from ecgcore.data import fetch
     from ecgcore.demo import make_demo, write_demos
+    from ecgcore.ectopy import locate
     from ecgcore.errors import EcgError
     from ecgcore.findings import Analysis, Beats, Info, Quality, QualityMark, Rhythm
     from ecgcore.readers import read
     from ecgcore.record import Annotation, Patient, Record, Source
+    from ecgcore.restoration import fill, forecast
 
 __version__ = "0.2.0"
 
@@ -39,9 +41,12 @@ __all__ = [
     "convert",
     "evaluate",
     "fetch",
+    "fill",
+    "forecast",
     "info",
     "list_models",
     "load_model",
+    "locate",
     "make_demo",
     "quantize",
     "read",
@@ -54,10 +59,12 @@ _HOMES = {
     "api": ("convert", "evaluate", "info", "list_models", "load_model", "quantize", "train"),
     "data": ("fetch",),
     "demo": ("make_demo", "write_demos"),
+    "ectopy": ("locate",),
     "errors": ("EcgError",),
     "findings": ("Analysis", "Beats", "Info", "Quality", "QualityMark", "Rhythm"),
     "readers": ("read",),
     "record": ("Annotation", "Patient", "Record", "Source"),
+    "restoration": ("fill", "forecast"),
 }
 
 
