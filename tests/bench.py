@@ -1,4 +1,4 @@
-"""Benchmarks on real data: python -m tests.bench [cold warm detectors beats day app strip shapes]. Prints JSON; asserts nothing."""
+"""Benchmarks on real data: python -m tests.bench [cold warm detectors beats day app strip shapes filling maps]. Prints JSON; asserts nothing."""
 
 import json
 import os
@@ -109,13 +109,44 @@ def shapes() -> dict[str, Any]:
     return {"records": len(names), "beats": total, "purity": sum(pure) / total, "purity, S and N as one": sum(pure_sn) / total, "groups a record": statistics.mean(groups)}
 
 
+def filling() -> dict[str, Any]:
+    """Milliseconds of filling a gap of 2 s in each lead of mitdb/119, the first call of the process apart: it opens the model."""
+    from ecgcore.restoration import fill
+
+    record = read(data.locate("mitdb") / "119")
+    starts = np.linspace(10, record.duration_s - 10, 20) * record.fs_hz
+    first = _timed(lambda: fill(record, record.leads[0], 3600, 3600 + 720))
+    taken = [_timed(lambda at=int(at), lead=lead: fill(record, lead, at, at + 720)) for at in starts for lead in record.leads]
+    return {"first_ms": round(1000 * first), "median_ms": round(1000 * statistics.median(taken), 1), "greatest_ms": round(1000 * max(taken), 1)}
+
+
+def maps() -> dict[str, Any]:
+    """Seconds of mapping the ectopic beats of the first lead of 30 min, by record: the map alone, and all of it with both checks of each place; medians of 5."""
+    from ecgcore import ectopy
+    from ecgcore.inference import segmenter
+
+    found = segmenter.load("segmenter")
+    return {name: _mapping(ectopy, found, read(data.locate("mitdb") / name)) for name in ("100", "119", "208")}
+
+
+def _mapping(ectopy: Any, found: Any, record: Any) -> dict[str, float]:
+    lead, size = record.leads[0], found.card.input.samples
+
+    def alone() -> None:
+        ectopy.segmenter.strengths(found.answer, ectopy._read(record, lead, found.card).fed, size)
+
+    places = len(ectopy.locate(record, [lead]).places)
+    taken = {name: statistics.median(_timed(work) for _ in range(5)) for name, work in (("map_s", alone), ("all_s", lambda: ectopy.locate(record, [lead])))}
+    return {"places": places, **{name: round(seconds, 2) for name, seconds in taken.items()}}
+
+
 def _timed(work: Callable[[], Any]) -> float:
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
 
 
-ALL = (day, cold, warm, detectors, beats, app, strip, shapes)  # the day first: peak memory of children is kept over all of them
+ALL = (day, cold, warm, detectors, beats, app, strip, shapes, filling, maps)  # the day first: peak memory of children is kept over all of them
 
 if __name__ == "__main__":
     wanted = sys.argv[1:]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import torch
@@ -16,16 +16,28 @@ from torch import Tensor, nn
 
 from ecgcore import settings
 from ecgcore.errors import ModelError
-from ecgcore.inference.cards import WEIGHTS, Card, digest, write_card
+from ecgcore.inference.cards import CONTROL, WEIGHTS, Card, digest, write_card
 
 TOLERANCE: Final = 1e-4
 
+FreeAxes: TypeAlias = dict[int, str | tuple[str, int]]  # by axis its name, or its name and what its length is a multiple of
 
-def export(net: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str], free_axes: tuple[dict[int, str], ...], card: Card, folder: Path) -> Card:
+
+def export(
+    net: nn.Module,
+    example: tuple[Tensor, ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    free_axes: tuple[FreeAxes, ...],
+    card: Card,
+    folder: Path,
+    control: nn.Module | None = None,
+) -> Card:
     """Write model.onnx, model.safetensors and card.json into `folder`; the card with the hash of the weights.
 
-    `free_axes` names the axes of each input that may have any length. Raises ModelError where onnxruntime does not take
-    another length than the example's, or differs from torch by more than 1e-4; then nothing is written.
+    `control`, the network with random weights, becomes control.onnx.
+    `free_axes` names the axes of each input that may have any length, or any multiple of one. Raises ModelError where onnxruntime does
+    not take another length than the example's, or differs from torch by more than 1e-4; then nothing is written.
     """
     from safetensors.torch import save_model
 
@@ -35,18 +47,22 @@ def export(net: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], o
         draft.mkdir()
         _write_onnx(net, example, inputs, outputs, free_axes, draft / WEIGHTS)
         save_model(net, str(draft / "model.safetensors"))
-        gap = difference(net, draft / WEIGHTS, [_longer(x, axes) for x, axes in zip(example, free_axes, strict=True)], inputs)
-        if gap > TOLERANCE:
-            raise ModelError(f"onnxruntime and torch differ by {gap:.1e} for {card.id}, above {TOLERANCE:g}")
+        if control is not None:
+            _write_onnx(control, example, inputs, outputs, free_axes, draft / CONTROL)
+            card = card.model_copy(update={"control_sha256": digest(draft / CONTROL)})
+        for one, path in ((net, draft / WEIGHTS), (control, draft / CONTROL)):
+            gap = difference(one, path, [_longer(x, axes) for x, axes in zip(example, free_axes, strict=True)], inputs) if one is not None else 0.0
+            if gap > TOLERANCE:
+                raise ModelError(f"onnxruntime and torch differ by {gap:.1e} for {path.name} of {card.id}, above {TOLERANCE:g}")
         card = card.model_copy(update={"sha256": digest(draft / WEIGHTS)})
         write_card(card, draft)
         draft.rename(folder)
     return card
 
 
-def _write_onnx(net: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str], free_axes: tuple[dict[int, str], ...], path: Path) -> None:
+def _write_onnx(net: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str], free_axes: tuple[FreeAxes, ...], path: Path) -> None:
     _forget_recurrent_kernels()
-    shapes = tuple({axis: torch.export.Dim(name) for axis, name in axes.items()} for axes in free_axes)
+    shapes = tuple({axis: torch.export.Dim(free) if isinstance(free, str) else free[1] * torch.export.Dim(free[0]) for axis, free in axes.items()} for axes in free_axes)
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # the exporter warns of its own deprecations
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -110,6 +126,7 @@ def _git(*words: str) -> str:
     return str(done.stdout).strip()
 
 
-def _longer(x: Tensor, axes: dict[int, str]) -> Tensor:
+def _longer(x: Tensor, axes: FreeAxes) -> Tensor:
     """Random values of another length along the free axes, so that a baked-in size shows."""
-    return torch.randn([2 * size + 1 if axis in axes else size for axis, size in enumerate(x.shape)])
+    more = {axis: 1 if isinstance(free, str) else free[1] for axis, free in axes.items()}
+    return torch.randn([2 * size + more[axis] if axis in more else size for axis, size in enumerate(x.shape)])

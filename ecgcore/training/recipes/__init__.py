@@ -4,33 +4,20 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from ecgcore.errors import InputError
+from ecgcore.training.recipes.parts import Common as Common
+from ecgcore.training.recipes.parts import Data as Data
+from ecgcore.training.recipes.parts import Input as Input
+from ecgcore.training.recipes.parts import Part as Part
+from ecgcore.training.recipes.parts import WindowAugmentation as WindowAugmentation
+from ecgcore.training.recipes.parts import WindowData as WindowData
+from ecgcore.training.recipes.parts import WindowInput as WindowInput
+from ecgcore.training.recipes.parts import WindowOptimisation as WindowOptimisation
+from ecgcore.training.recipes.segmenting import SegmenterRecipe as SegmenterRecipe
 
 FOLDER: Final = Path(__file__).parent
-
-
-class Part(BaseModel):
-    """A piece of a recipe: no field may be unknown."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Data(Part):
-    """Record ids by data set: learned from, each held out once in the folds; and those not used at all."""
-
-    trained: dict[str, tuple[str, ...]]
-    left_out: dict[str, tuple[str, ...]]
-
-
-class Input(Part):
-    """What the network sees of each beat."""
-
-    fs_hz: float
-    samples: int
-    before_samples: int
-    band_hz: tuple[float, float]
 
 
 class Network(Part):
@@ -66,13 +53,6 @@ class Augmentation(Part):
     short: float
 
 
-class Common(Part):
-    """What every recipe says: the model it makes."""
-
-    name: str
-    version: str
-
-
 class Recipe(Common):
     """One training run of the default beat model."""
 
@@ -81,49 +61,6 @@ class Recipe(Common):
     network: Network
     optimisation: Optimisation
     augmentation: Augmentation
-
-
-class WindowData(Data):
-    """Of one data set or several: `tested` is for the final figure by patient; a random split takes all records named."""
-
-    tested: dict[str, tuple[str, ...]]
-
-    @property
-    def everyone(self) -> dict[str, tuple[str, ...]]:
-        """Trained, left out and tested, by data set."""
-        parts = (self.trained, self.left_out, self.tested)
-        return {name: tuple(record for part in parts for record in part.get(name, ())) for name in dict.fromkeys(name for part in parts for name in part)}
-
-
-class WindowInput(Input):
-    """What a network sees that knows nothing but one window, cut as `signals.beat_windows` does."""
-
-    windowing: Literal["centred", "kachuee"]
-
-
-class WindowOptimisation(Part):
-    """AdamW with a one-cycle learning rate; weights are averaged exponentially.
-
-    folds          of the random split
-    patient_folds  of the patients learned from, to choose epochs, calibration and thresholds by
-    seeds          runs by patient, with `seed`, `seed` + 1, …
-    share_of_n     share of the beats of class N that an epoch draws at random; all other beats are in each
-    weight_power   weight of a class in the loss: its share to this power, negative
-    average        how far the averaged weights move to the latest at each step
-    """
-
-    folds: int
-    patient_folds: int
-    seeds: int
-    epochs: int
-    batch: int
-    share_of_n: float
-    learning_rate: float
-    weight_decay: float
-    label_smoothing: float
-    weight_power: float
-    average: float
-    seed: int
 
 
 class Floors(Part):
@@ -166,13 +103,6 @@ class HadlnNetwork(Part):
     channels: tuple[int, ...]
     kernel: int
     dropout: float
-
-
-class WindowAugmentation(Part):
-    """What is done to a window before the network sees it: greatest shift to either side, and standard deviation of its size."""
-
-    shift_samples: int
-    scale: float
 
 
 class HadlnRecipe(Common):
@@ -218,7 +148,91 @@ class HadlnCinc2017Recipe(Common):
     optimisation: WindowOptimisation
 
 
-KINDS: Final[dict[str, type[Common]]] = {"beats": Recipe, "neural_flow": NeuralFlowRecipe, "hadln": HadlnRecipe, "hadln_cinc2017": HadlnCinc2017Recipe}
+class WonheeInput(Part):
+    """A window of one lead."""
+
+    fs_hz: float
+    samples: int
+    band_hz: tuple[float, float]
+
+
+class WonheeNetwork(Part):
+    """Sizes of WonHEE; `patch_samples` 1 is the paper's, `experts` 0 the plain feed-forward."""
+
+    patch_samples: int
+    size: int
+    heads: int
+    inner: int
+    blocks: int
+    head_blocks: int
+    experts: int
+
+
+class WonheeOptimisation(Part):
+    """AdamW with a one-cycle learning rate; weights are averaged exponentially.
+
+    steps          batches an epoch
+    shares         windows of a batch to classify, to impute, to forecast
+    sampler_power  a beat is drawn by the share of its class to this power, negative
+    envelope       weight of the slope's size in the loss of imputing and of forecasting
+    """
+
+    epochs: int
+    steps: int
+    shares: tuple[int, int, int]
+    sampler_power: float
+    envelope: tuple[float, float]
+    learning_rate: float
+    weight_decay: float
+    average: float
+    bfloat16: bool
+    seed: int
+
+
+class WonheeAugmentation(Part):
+    """How often a window is drawn from each data set, upside down, and with its baseline wander."""
+
+    shares: dict[str, float]
+    invert: float
+    wander: float
+
+
+class WonheeMeasured(Part):
+    """Windows of each lead that are measured, by data set, and the seed of their gaps."""
+
+    windows: dict[str, int]
+    seed: int
+
+
+class WonheeRecipe(Common):
+    """WonHEE by the random split of the `paper`, and by patient with all its tasks (`optimisation`).
+
+    limits    the card's, in s: longest gap and forecast, least that is observed
+    leaning   share of the mean beat in a forecast
+    held_out  by patient: whom the band is calibrated on; a record "fold 3" of ptbxl stands for that fold of its official split
+    """
+
+    classes: tuple[str, ...]
+    limits: dict[str, float]
+    leaning: float
+    data: WindowData
+    held_out: dict[str, tuple[str, ...]]
+    input: WonheeInput
+    network: WonheeNetwork
+    augmentation: WonheeAugmentation
+    measured: WonheeMeasured
+    paper: WonheeOptimisation
+    optimisation: WonheeOptimisation
+
+
+KINDS: Final[dict[str, type[Common]]] = {
+    "beats": Recipe,
+    "neural_flow": NeuralFlowRecipe,
+    "hadln": HadlnRecipe,
+    "hadln_cinc2017": HadlnCinc2017Recipe,
+    "segmenter": SegmenterRecipe,
+    "wonhee": WonheeRecipe,
+}
 
 
 def names() -> tuple[str, ...]:
