@@ -73,8 +73,7 @@ def told(held: Hand, known: Card, found: EctopyMap) -> None:
         st.markdown(f"**{plain(found.model)}** on {plain(', '.join(found.leads))}", width="content", help=plain(maps.HOW_CHECKED))
         with st.popover("Other lead", icon=":material/sensors:"):
             _choice(held, known)
-    for line in maps.worth_lines(known):
-        st.markdown(line)
+    st.caption("  \n".join(maps.worth_lines(known)))
     st.markdown(table(*maps.check_rows(found)))
     for line in maps.hidden_lines(found):
         st.caption(plain(line))
