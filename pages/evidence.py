@@ -37,7 +37,7 @@ def show(card: Card) -> None:
         with shell.one_line_errors():
             by_split = tables.of_card(card)
             measures_by_split = measures.of_card(card)
-            measured = cards.figure_tables(card, {one.protocol for those in by_split.values() for one in those})
+            measured = cards.figure_tables(card, {one.protocol for those in (*by_split.values(), *measures_by_split.values()) for one in those})
             for part in measured:
                 st.markdown(f"{part.how}\n\n{table(part.header, part.rows)}")
                 st.markdown(f"`{part.command}`")

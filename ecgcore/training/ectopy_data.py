@@ -90,12 +90,14 @@ def prepare_all(sets: Mapping[str, Sequence[str]], spec: EctopyInput) -> list[Pa
 
 def without_marks(spec: EctopyInput, counts: Mapping[str, int]) -> list[Patient]:
     """The first so many recordings of CinC 2017 of each rhythm ("A", "N"), which have no beats marked."""
-    folder, found = data.locate("cinc2017"), []
-    labels = data.rhythm_labels(folder)
-    for rhythm, count in counts.items():
-        for name in [name for name, label in labels.items() if label == rhythm][:count]:
-            found.append(prepare(data.LabelledBeats(read(folder / name), np.zeros(0, np.int64), (), ()), spec, rhythm))
-    return found
+    folder, none = data.locate("cinc2017"), np.zeros(0, np.int64)
+    return [prepare(data.LabelledBeats(read(folder / name), none, (), ()), spec, rhythm) for name, rhythm in rhythm_ids(counts).items()]
+
+
+def rhythm_ids(counts: Mapping[str, int]) -> dict[str, str]:
+    """Rhythm by record id of the first so many recordings of CinC 2017 of each."""
+    labels = data.rhythm_labels(data.locate("cinc2017"))
+    return {name: rhythm for rhythm, count in counts.items() for name in [name for name, label in labels.items() if label == rhythm][:count]}
 
 
 def noise_leads(spec: EctopyInput) -> list[NDArray[np.float32]]:

@@ -18,7 +18,7 @@ from ecgcore.inference.cards import Card, Figure, InputSpec, TrainingData
 from ecgcore.models.ectopy import EctopyNet, Several
 from ecgcore.signals import segments
 from ecgcore.training import ectopy_runs, loop
-from ecgcore.training.ectopy_data import LABELS, Patient, noise_leads, prepare_all, without_marks
+from ecgcore.training.ectopy_data import LABELS, Patient, noise_leads, prepare_all, rhythm_ids, without_marks
 from ecgcore.training.ectopy_runs import CheckedSegment
 from ecgcore.training.export import FreeAxes, export, git_commit
 from ecgcore.training.recipes.segmenting import SegmenterRecipe
@@ -156,7 +156,7 @@ def _card(ran: Ran, limits: dict[str, float], figures: tuple[Figure, ...], minut
         ),
         classes=LABELS, thresholds=limits,
         training=TrainingData(
-            trained={**how.data.trained, "cinc2017": tuple(f"the first {count} of rhythm {rhythm}" for rhythm, count in how.rhythms.items())},
+            trained={**how.data.trained, **({"cinc2017": tuple(sorted(rhythm_ids(how.rhythms)))} if how.rhythms else {})},
             held_out=how.data.trained, left_out=how.data.left_out, protocol=PROTOCOL.format(folds=how.optimisation.patient_folds, seeds=how.optimisation.seeds),
             augmentation=how.augmentation.model_dump_json(), seed=how.optimisation.seed,
         ),

@@ -47,7 +47,7 @@ def classes(recipe: WonheeRecipe, found: Mapping[str, NDArray[np.int64]], device
     measures = (Measure(name="accuracy", unit="%", better="higher", digits=1), *(Measure(name=f"{name} F1", unit="%", better="higher", digits=1) for name in recipe.classes))
     rows = [Measured(name=NET, runs=(class_row(matrix),))]
     if chance:
-        rows.append(Measured(name="WonHEE (Kang et al., 2025)", runs=((PUBLISHED, *(None for _ in recipe.classes)),), published=True))
+        rows.append(Measured(name="WonHEE (Song et al.)", runs=((PUBLISHED, *(None for _ in recipe.classes)),), published=True))
     power = recipe.paper.sampler_power if chance else recipe.optimisation.sampler_power
     beats = f"{int(matrix.sum())} beats evenly out of those of DS2, MLII where there is one"
     said = BY_CHANCE.format(power=power, patch=recipe.network.patch_samples) if chance else f"{protocol(recipe)}; {beats}"

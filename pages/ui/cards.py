@@ -1,6 +1,6 @@
 """What the Evidence page says of a model, from its card. Knows nothing of Streamlit."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ from ecgcore.inference.cards import Card, Figure, available, find, read_card
 from pages.ui.text import plain
 
 NOT_ESTABLISHED: Final = "not established"
+MANY: Final = 250  # record ids; more are not read
 
 
 def known() -> tuple[Card, ...]:
@@ -85,8 +86,13 @@ def data_lines(card: Card) -> list[str]:
     lines = [plain(card.training.protocol)]
     held_out = {} if card.training.held_out == card.training.trained else card.training.held_out
     for title, part in (("Learned from", card.training.trained), ("Held out by patient", held_out), ("Left out", card.training.left_out)):
-        lines += [f"{title}: {plain(name)}, {len(ids)} records: {plain(' '.join(ids))}" for name, ids in part.items()]
+        lines += [f"{title}: {plain(name)}, {len(ids):,} records: {plain(_named(ids))}" for name, ids in part.items()]
     return [*lines, f"Augmentation: {plain(card.training.augmentation)}; seed {card.training.seed}"]
+
+
+def _named(ids: Sequence[str]) -> str:
+    """All of them, or of very many the first and the last."""
+    return " ".join(ids) if len(ids) <= MANY else f"{ids[0]} to {ids[-1]}, each named on the card"
 
 
 def facts(card: Card) -> list[tuple[str, str]]:

@@ -17,10 +17,7 @@ from pages.ui.cards import value
 from pages.ui.text import moment, plain
 
 MODEL: Final = "wonhee"
-NOT_INSTALLED: Final = (
-    f"No model that reconstructs signal is installed. The weights of {MODEL} come separately from Leadwise; train them with: python -m ecgcore train {MODEL}. "
-    "All else works without."
-)
+NOT_INSTALLED: Final = f"No model that reconstructs signal is installed: weights/{MODEL} is missing. Train it with: python -m ecgcore train {MODEL}. All else works without."
 WHAT_IT_IS: Final = (
     "A reconstruction is an estimate of what was not observed. It stands beside the record, never in it: drawn dashed, named in every export, never counted or measured."
 )

@@ -22,9 +22,7 @@ MATCH_S: Final = 0.15  # ANSI/AAMI EC57: a beat this near is the same beat
 UNSEEN: Final = "by patient, mitdb ds2"  # the split of the figures told beside a map
 DOUBTFUL_PPV: Final = 0.5  # below it more places are wrong than right
 PACKED_STEP_S: Final = 0.02  # half a millimetre at 25 mm/s
-NOT_INSTALLED: Final = (
-    f"No model that makes maps is installed. The weights of {MODEL} come separately from Leadwise; train them with: python -m ecgcore train {MODEL}. All else works without."
-)
+NOT_INSTALLED: Final = f"No model that makes maps is installed: weights/{MODEL} is missing. Train it with: python -m ecgcore train {MODEL}. All else works without."
 WHAT_IT_IS: Final = (
     "The network was told of stretches of signal only whether they hold such beats, never where. "
     "The map is where it looked to tell; its strength is no probability, and no measurement of the heart."

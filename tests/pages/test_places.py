@@ -273,7 +273,7 @@ def test_without_the_model_the_panel_says_so_and_nothing_breaks(panel):
     app = panel(installed=False)
     assert not app.exception
     assert not app.error
-    assert "No model that makes maps is installed. The weights of segmenter come separately" in text(app)
+    assert "No model that makes maps is installed: weights/segmenter is missing." in text(app)
     assert not any(button.label == ASK for button in app.button)
     assert strip_of(app)["bands"] is None
 
