@@ -84,7 +84,7 @@ def test_without_a_model_the_page_says_so_and_still_shows_the_record(app, stored
     at_restore(app, stored)
     assert not app.exception
     assert not app.error
-    assert "train them with: python -m ecgcore train wonhee" in app.info[0].value
+    assert "Train it with: python -m ecgcore train wonhee" in app.info[0].value
     assert next(button for button in app.button if button.label == "Fill").disabled
     assert strip_of(app)["record"]["n_samples"] == 10_000
 
@@ -331,4 +331,4 @@ def test_the_shipped_card_tells_what_was_measured(kind, length_s):
         pytest.skip("no weights of wonhee are shipped yet")
     mv = np.zeros(round(length_s * 250), np.float32)
     told = gaps.figures(known, Reconstruction(known.id, "II", kind, 0, mv.size, 250.0, mv, mv, mv))
-    assert all(words in told for words in ("MSE **", "mV²", "R-peak F1 **", "the band held **"))
+    assert all(words in told for words in ("MSE **", "mV²", "R\\-peak F1 **", "the band held **"))

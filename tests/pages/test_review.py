@@ -118,6 +118,13 @@ def test_signing_freezes_and_amending_opens_again(opened, reading, store):
     assert [signed.version for signed in Reviews(store).signoffs(reading.id)] == [1]
 
 
+def test_a_statement_that_arrives_with_the_click_is_signed(opened, reading, store):
+    opened.text_input(key=f"statement-{reading.id}").set_value(" read twice ")
+    next(button for button in opened.button if button.label == "Sign off").click().run()
+    assert not opened.exception
+    assert [signed.statement for signed in Reviews(store).signoffs(reading.id)] == ["read twice"]
+
+
 def test_history_can_be_replayed(opened, reading, store):
     samples = Reviews(store).state(reading.id).samples
     for sample in samples[:3]:

@@ -134,12 +134,14 @@ def _choice(held: Hand, known: Card) -> None:
     if not leads:
         st.caption(plain(f"{known.id} takes the leads {', '.join(known.input.leads)}; this record has none of them."))
         return
-    lead = st.selectbox("Lead to look at", leads, key=f"map-lead-{held.record_id}")
-    st.button(_SHOW, icon=":material/blur_on:", on_click=_begin, args=(held.record_id, lead, known.id))
+    key = f"map-lead-{held.record_id}"
+    st.selectbox("Lead to look at", leads, key=key)
+    st.button(_SHOW, icon=":material/blur_on:", on_click=_begin, args=(held.record_id, key, known.id))
 
 
-def _begin(record_id: str, lead: str, model: str) -> None:
-    """Have the map made, or take the one that is kept: for callbacks."""
+def _begin(record_id: str, lead_key: str, model: str) -> None:
+    """Have the map made, or take the one that is kept: for callbacks. The lead is read now: choice and click may arrive together."""
+    lead = st.session_state[lead_key]
     st.session_state[_WANTED] = (record_id, lead, model)
     desk.ectopy_map(record_id, lead, model).start()
 
