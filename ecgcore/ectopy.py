@@ -1,6 +1,6 @@
 """From a record to where a model sees ectopic beats in it, each place with the two checks that say whether to believe it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -13,10 +13,10 @@ from ecgcore.findings import EctopyMap, Place
 from ecgcore.inference import map_checks, segmenter
 from ecgcore.inference.cards import Card
 from ecgcore.leads import ecg_leads, normalise
+from ecgcore.progress import Progress, silent
 from ecgcore.record import Record
 from ecgcore.signals import detection, filters, peaks, places, resampling, segments
 
-Progress = Callable[[float, str], None]
 LOW_FS_HZ: Final = 50.0
 FLAT_MV: Final = 0.02  # a lead that moves by less than this …
 FLAT_S: Final = 1.0  # … over this long shows no beat
@@ -39,7 +39,7 @@ def locate(record: Record, leads: Iterable[str] | None = None, *, model: str = "
     Raises LeadError for a lead the record does not have or the model does not take, InputError for a rate below 50 Hz,
     ModelError for a model that is not there or maps nothing.
     """
-    tell = progress or _silent
+    tell = progress or silent
     found = segmenter.load(model)
     lead = _taken(found.card, record.select(ecg_leads(record.leads) if leads is None else leads))
     if record.fs_hz < LOW_FS_HZ:
@@ -114,7 +114,3 @@ def _flat(raw: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 def _one_lead(record: Record, lead: str, start: int, stop: int) -> NDArray[np.float32]:
     return np.asarray(record.mv((lead,), start, stop)[0])
-
-
-def _silent(share: float, what: str) -> None:
-    """No progress is told."""

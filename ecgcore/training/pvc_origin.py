@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,6 @@ from ecgcore.errors import DataError
 from ecgcore.leads import STANDARD, normalise
 from ecgcore.signals.filters import band_pass
 from ecgcore.signals.resampling import filled, resample
-from ecgcore.training import workbook
 from ecgcore.training.segments import SegmentSet
 
 FS_HZ: Final = 2_000.0
@@ -98,7 +98,13 @@ def _rows(table: Path) -> list[Mapping[str, str]]:
     if table.suffix == ".csv":
         with table.open(newline="", encoding="utf-8-sig") as file:
             return list(csv.DictReader(file))
-    return workbook.rows(table)
+    import pandas as pd
+
+    try:
+        sheet = pd.read_excel(table, dtype=str, na_filter=False)
+    except (BadZipFile, ValueError, KeyError) as error:
+        raise DataError(f"{table.name} is no Excel workbook with a first sheet: {error}") from error
+    return [{str(name): str(value) for name, value in row.items()} for row in sheet.to_dict("records")]
 
 
 def _file(folder: Path, name: str) -> Path:

@@ -125,11 +125,10 @@ def figures(scores: NDArray[np.float64], targets: NDArray[np.int64]) -> tuple[fl
 
 
 def auc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float | None:
-    """Area under the ROC curve; ties count half; None where a class is missing."""
-    from scipy.stats import rankdata
+    """Area under the ROC curve; None where a class is missing."""
+    from sklearn.metrics import roc_auc_score
 
-    n, m = int(positive.sum()), int((~positive).sum())
-    return float((rankdata(scores)[positive].sum() - n * (n + 1) / 2) / (n * m)) if n and m else None
+    return float(roc_auc_score(positive, scores)) if 0 < positive.sum() < positive.size else None
 
 
 def _one(recipe: SegmenterRecipe, found: SegmentSet, folds: NDArray[np.int64], arm: str, fold: int, folder: Path, device: str, minutes: float | None, resume: bool) -> FoldRun:

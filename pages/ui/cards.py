@@ -18,6 +18,15 @@ def known() -> tuple[Card, ...]:
     return tuple(card for _, card in available())
 
 
+def installed(name: str) -> Card | None:
+    """The card of a model by its name, None where it is not installed. Raises ModelError for a card that does not fit."""
+    try:
+        folder = find(name)
+    except ModelError:
+        return None
+    return read_card(folder)
+
+
 @dataclass(frozen=True)
 class FigureTable:
     """Figures measured together: how, and a table with a column each and a row for each way of adding up."""

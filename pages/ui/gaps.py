@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from ecgcore.errors import ModelError
 from ecgcore.figures.clock import clock
 from ecgcore.findings import QualityMark, Reconstruction
-from ecgcore.inference import cards
 from ecgcore.inference.cards import Card
 from ecgcore.leads import ecg_leads
 from ecgcore.reconstructed import Accepted, overlapping
@@ -24,15 +22,6 @@ WHAT_IT_IS: Final = (
 SHORT_S: Final = 0.5  # the longest burst that was measured; what is longer was measured as a blackout
 TOLD: Final = {"MSE": "mV²", "R-peak F1": "%"}  # of what was measured, with its unit
 TESTED: Final = "DS2"  # the patients of which the coverage is told
-
-
-def card() -> Card | None:
-    """The card of the model that reconstructs, None where it is not installed. Raises ModelError for a card that does not fit."""
-    try:
-        folder = cards.find(MODEL)
-    except ModelError:
-        return None
-    return cards.read_card(folder)
 
 
 def leads_for(record: Record) -> tuple[str, ...]:

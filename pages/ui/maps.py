@@ -8,9 +8,7 @@ from urllib.parse import urlencode
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgcore.errors import ModelError
 from ecgcore.findings import AAMI_OF_MIT, EctopyMap, MapChecks, Place
-from ecgcore.inference import cards
 from ecgcore.inference.cards import Card
 from ecgcore.leads import ecg_leads, normalise
 from ecgcore.record import Annotation, Record
@@ -37,15 +35,6 @@ WHY: Final = {
     "deletion": "flattened, what they highlight matters no more than other parts",
     "randomisation": "the map of random weights looks the same there",
 }
-
-
-def card() -> Card | None:
-    """The card of the model that makes maps, None where it is not installed. Raises ModelError for a card that does not fit."""
-    try:
-        folder = cards.find(MODEL)
-    except ModelError:
-        return None
-    return cards.read_card(folder)
 
 
 def doubtful(known: Card) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from ecgcore.errors import EcgError
 from ecgcore.findings import QualityMark, Reconstruction
 from ecgcore.reconstructed import overlapping
 from ecgcore.record import Record
-from pages.ui import access, dashed, desk, gaps, rights, steering
+from pages.ui import access, cards, dashed, desk, gaps, rights, steering
 from pages.ui.panels import listing
 from pages.ui.text import plain, table
 
@@ -59,7 +59,7 @@ def mark(record: Record, start_s: float, stop_s: float, lead: str | None) -> Non
 
 def panel(user: access.User, record_id: str, record: Record, marks: tuple[QualityMark, ...] | None) -> None:
     """What to reconstruct, and what came of it. `marks` are None where the signal was not checked yet. Raises EcgError."""
-    known = gaps.card()
+    known = cards.installed(gaps.MODEL)
     if known is None:
         st.info(gaps.NOT_INSTALLED, icon=":material/download:")
     st.selectbox("Lead", gaps.leads_for(record), key=_LEAD, on_change=_drop)

@@ -9,7 +9,7 @@ from ecgcore.errors import EcgError
 from ecgcore.figures.clock import clock
 from ecgcore.findings import EctopyMap, Place
 from ecgcore.inference.cards import Card
-from pages.ui import beats, desk, maps, steering
+from pages.ui import beats, cards, desk, maps, steering
 from pages.ui.hand import Hand
 from pages.ui.making import Making
 from pages.ui.panels import listing
@@ -24,7 +24,7 @@ _SHOW: Final = "Show where the model sees ectopic beats"
 
 def show(held: Hand) -> None:
     """What a map is and a button for it; how far it is; or its checks and places."""
-    known = maps.card()
+    known = cards.installed(maps.MODEL)
     if known is None:
         st.caption(plain(maps.NOT_INSTALLED))
         return
@@ -39,7 +39,7 @@ def show(held: Hand) -> None:
 
 def bands(held: Hand) -> dict[str, Any] | None:
     """What the strip is told of the map that the reader asked for; None where there is none yet."""
-    making, known = _wanted(held), maps.card()
+    making, known = _wanted(held), cards.installed(maps.MODEL)
     if making is None or making.found is None or known is None:
         return None
     return maps.for_strip(making.found, [label for label in making.found.labels if label not in maps.doubtful(known)])
