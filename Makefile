@@ -8,7 +8,8 @@ run: .venv/run
 	$(BIN)/streamlit run streamlit_app.py
 
 test: .venv/test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not browser" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m browser
 
 check: lint test
 

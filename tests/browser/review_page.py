@@ -82,9 +82,8 @@ class List:
 
     def _number(self, column: str) -> int:
         """Which column from the left."""
-        heads = self.canvas.locator("th")
-        expect(heads.get_by_text(column, exact=True)).to_be_attached()
-        return heads.all_text_contents().index(column)
+        head = self.canvas.locator("th", has_text=re.compile(f"^{re.escape(column)}$"))
+        return int(head.get_attribute("aria-colindex") or 0) - 1  # one look, so that a table drawn anew meanwhile is waited for
 
     def cell(self, row: int, column: str) -> Locator:
         """A cell by its line, the first is 0, and the name of its column."""
