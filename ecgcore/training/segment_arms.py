@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ecgcore.evaluation.measures import Measure, Measured
 from ecgcore.models.segmenter import Segmenter
 from ecgcore.training import window_classifiers as windows
-from ecgcore.training.beat_sets import BeatSet, stratified_folds
+from ecgcore.training.beat_sets import stratified_folds
 from ecgcore.training.recipes.segmenting import SegmenterRecipe
 from ecgcore.training.segments import SegmentSet
 
@@ -139,13 +139,12 @@ def _one(recipe: SegmenterRecipe, found: SegmentSet, folds: NDArray[np.int64], a
         return FoldRun(**{**read, "places": tuple(read["places"]), "scores": tuple(read["scores"])})
     training, tested = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
     held = stratified_folds(found.targets[training], HELD_OUT, HELD_OUT_SEED + fold) == 0
-    beats = BeatSet(found.classes, found.records, found.windows, found.targets, found.patients)
-    loss = nn.CrossEntropyLoss(weight=windows.class_weights(beats, training[~held], recipe.optimisation))
+    loss = nn.CrossEntropyLoss(weight=windows.class_weights(found, training[~held], recipe.optimisation))
 
     def make() -> nn.Module:
         return Varied(network(recipe, arm, found.windows.shape[1]), recipe.variation.shift_samples, recipe.variation.scale)
 
-    task = windows.Task(beats, training[~held], training[held], make, loss, recipe.optimisation, recipe.optimisation.seed + fold)
+    task = windows.Task(found, training[~held], training[held], make, loss, recipe.optimisation, recipe.optimisation.seed + fold)
     learned = windows.learn(task, run, device, minutes, resume)
     scores = torch.softmax(torch.from_numpy(windows.logits_of(learned.net, found.windows[tested])), dim=1)[:, PVC].numpy()
     result = FoldRun(arm, fold, learned.epochs, tuple(tested.tolist()), tuple(scores.astype(float).tolist()))

@@ -11,7 +11,7 @@ from ecgcore import data
 from ecgcore.errors import DataError
 from ecgcore.signals.filters import band_pass
 from ecgcore.signals.resampling import filled
-from ecgcore.training.beat_sets import ALL
+from ecgcore.training.beat_sets import ALL, BeatSet
 from ecgcore.training.recipes.segmenting import SegmentInput
 
 CLASSES: Final = ("PVC", "APB")
@@ -22,24 +22,13 @@ ONE_PATIENT: Final = {"202": "201"}  # two records of one patient
 
 
 @dataclass(frozen=True, eq=False)
-class SegmentSet:
-    """Segments of one class or the other.
+class SegmentSet(BeatSet):
+    """Segments in the place of beats, each of one class or the other.
 
     windows   (n, n_leads, samples) float32, each lead over its own deviation in the record, zeros after the last whole beat
     targets   (n,) places in `classes`
     patients  (n,) places in `records`; records of one patient have the place of the first
     """
-
-    classes: tuple[str, ...]
-    records: tuple[str, ...]
-    windows: NDArray[np.float32]
-    targets: NDArray[np.int64]
-    patients: NDArray[np.int64]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Segments by class."""
-        return dict(zip(self.classes, np.bincount(self.targets, minlength=len(self.classes)).tolist(), strict=True))
 
 
 def cuts(at: NDArray[np.int64], n_samples: int, longest: int) -> tuple[tuple[int, int, int, int], ...]:
