@@ -46,10 +46,8 @@ def locate(record: Record, leads: Iterable[str] | None = None, *, model: str = "
         raise InputError(f"{record.name} has {record.fs_hz:g} samples a second; ectopic beats are located from {LOW_FS_HZ:g} on")
     tell(0.0, f"reading {lead}")
     seen = _read(record, lead, found.card)
-    tell(0.2, f"drawing the map of {lead}")
-    maps = (_drawn(found.answer, seen, found), _drawn(found.by_chance, seen, found))
-    tell(0.5, "checking the map")
-    checked = _checked(record, lead, found, seen, maps)
+    maps = (_drawn(found.answer, seen, found, _part(tell, 0.1, 0.2)), _drawn(found.by_chance, seen, found, _part(tell, 0.2, 0.5)))
+    checked = _checked(record, lead, found, seen, maps, _part(tell, 0.5, 1.0))
     tell(1.0, "done")
     return checked
 
@@ -72,19 +70,24 @@ def _read(record: Record, lead: str, card: Card) -> _Lead:
     return _Lead(fed, _missing(record, lead, raw.size) | _flat(raw), refined)
 
 
-def _drawn(answer: segmenter.Answer, seen: _Lead, found: segmenter.Segmenter) -> NDArray[np.float32]:
+def _part(tell: Progress, begin: float, end: float) -> Progress:
+    """How a piece of the work tells how far it is, as a part of the whole."""
+    return lambda share, what: tell(begin + (end - begin) * share, what)
+
+
+def _drawn(answer: segmenter.Answer, seen: _Lead, found: segmenter.Segmenter, tell: Progress) -> NDArray[np.float32]:
     """Strengths (n_labels, n_steps) of the whole lead, 0 where nothing was seen."""
-    drawn = segmenter.strengths(answer, seen.fed, found.card.input.samples)
+    drawn = segmenter.strengths(answer, seen.fed, found.card.input.samples, tell)
     unseen = np.logical_or.reduceat(seen.unknown, np.arange(0, seen.unknown.size, found.step))
     return np.where(unseen[: drawn.shape[1]], np.float32(0), drawn)
 
 
-def _checked(record: Record, lead: str, found: segmenter.Segmenter, seen: _Lead, maps: tuple[NDArray[np.float32], NDArray[np.float32]]) -> EctopyMap:
+def _checked(record: Record, lead: str, found: segmenter.Segmenter, seen: _Lead, maps: tuple[NDArray[np.float32], NDArray[np.float32]], tell: Progress) -> EctopyMap:
     """The map with its places and their checks."""
     card, step_s = found.card, found.step / segments.FS_HZ
     limits = [card.thresholds[label] for label in card.classes]
     strong = places.highlighted(maps[0], limits, seen.peaks / record.fs_hz, step_s)
-    checks = map_checks.check_places(found.answer, seen.fed, card.input.samples, maps, found.step, strong)
+    checks = map_checks.check_places(found.answer, seen.fed, card.input.samples, maps, found.step, strong, progress=tell)
     half_s = map_checks.WIDTH_S / 2
     listed = []
     for one, passed in zip(strong, checks, strict=True):

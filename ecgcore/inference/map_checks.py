@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ecgcore.findings import MapChecks
 from ecgcore.inference.segmenter import Answer, asked
+from ecgcore.progress import Progress, silent
 from ecgcore.signals import segments
 from ecgcore.signals.places import Highlight
 
@@ -25,6 +26,7 @@ def check_places(
     step: int,
     found: Sequence[Highlight],
     among: Sequence[Highlight] = (),
+    progress: Progress = silent,
 ) -> tuple[MapChecks, ...]:
     """The checks of each place.
 
@@ -45,6 +47,7 @@ def check_places(
         labels = np.repeat([one.label for one in found[first : first + AT_ONCE]], 2 + DRAWS)
         _, said = asked(answer, windows)
         falls.append(said[np.arange(len(said)), labels].reshape(-1, 2 + DRAWS))
+        progress(min(1.0, (first + AT_ONCE) / len(found)), "checking the map")
     rows = np.concatenate(falls) if falls else np.zeros((0, 2 + DRAWS))
     alike = [_around(maps, one, samples // step, step) for one in found]
     return tuple(MapChecks(float(row[0] - row[1]), float(row[0] - row[2:].mean()), both) for row, both in zip(rows, alike, strict=True))

@@ -14,11 +14,13 @@ from ecgcore.errors import ModelError
 from ecgcore.findings import AAMI_CLASSES
 from ecgcore.inference.beats import session
 from ecgcore.inference.cards import Card, find, read_card, verified_control, verified_weights
+from ecgcore.progress import Progress, silent
 from ecgcore.signals import segments
 
 TASK: Final = "ectopic places"
 OUTPUTS: Final = ("strengths", "probabilities")
 CHUNK: Final = 32  # windows the network answers for at once
+BLOCK: Final = 8 * CHUNK  # windows cut out at once
 
 # windows (batch, channels, samples) → strengths (batch, n_labels, n_steps), probabilities (batch, n_labels)
 Answer: TypeAlias = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
@@ -66,19 +68,28 @@ def load_folder(folder: Path) -> Segmenter:
     return Segmenter(card, ours, control, card.input.samples // drawn.shape[2])
 
 
-def strengths(answer: Answer, fed: NDArray[np.float32], segment: int) -> NDArray[np.float32]:
+def strengths(answer: Answer, fed: NDArray[np.float32], segment: int, progress: Progress = silent) -> NDArray[np.float32]:
     """Strengths (n_labels, n_steps) of a whole lead, as `segments.channels` feeds it (channels, n), by overlapping windows of four segments of so many samples.
 
     Of each window the two segments in the middle are kept: a segment is more than the network sees to either side, so that no seam shows.
     """
     n, kept = fed.shape[1], 2 * segment
-    count = -(-n // kept)
-    padded = np.pad(fed, ((0, 0), (segment, segment + count * kept - n)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 4 * segment, axis=1)[:, ::kept].transpose(1, 0, 2)
-    answers, _ = asked(answer, windows)
-    steps = answers.shape[2] // 4
-    joined = answers[:, :, steps : 3 * steps].transpose(1, 0, 2).reshape(answers.shape[1], -1)
-    return np.ascontiguousarray(joined[:, : -(-n * steps // segment)])
+    count, parts = -(-n // kept), []
+    for at in range(0, count, BLOCK):  # the windows of a day, each sample in two of them, never stand in memory together
+        end = min(at + BLOCK, count)
+        stretch = _stretch(fed, at * kept - segment, end * kept + segment)
+        windows = np.lib.stride_tricks.sliding_window_view(stretch, 4 * segment, axis=1)[:, ::kept].transpose(1, 0, 2)
+        answers, _ = asked(answer, windows)
+        steps = answers.shape[2] // 4
+        parts.append(answers[:, :, steps : 3 * steps].transpose(1, 0, 2).reshape(answers.shape[1], -1))
+        progress(end / count, "drawing the map")
+    return np.ascontiguousarray(np.concatenate(parts, axis=1)[:, : -(-n * steps // segment)])
+
+
+def _stretch(fed: NDArray[np.float32], start: int, stop: int) -> NDArray[np.float32]:
+    """Samples start ≤ i < stop of (channels, n), zeros outside."""
+    n = fed.shape[1]
+    return np.pad(fed[:, max(0, start) : min(stop, n)], ((0, 0), (max(0, -start), max(0, stop - n))))
 
 
 def asked(answer: Answer, windows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -104,6 +104,14 @@ def test_a_place_that_matters_passes_even_beside_another(lead):
     assert whole.highlighted == pytest.approx(0.85)
 
 
+def test_a_long_record_is_mapped_in_blocks_that_leave_no_seam(lead, monkeypatch):
+    whole, told = segmenter.strengths(bumps, lead, 64), []
+    monkeypatch.setattr(segmenter, "BLOCK", 3)
+    in_blocks = segmenter.strengths(bumps, lead, 64, lambda share, what: told.append(share))
+    assert np.array_equal(whole, in_blocks)
+    assert told == [3 / 16, 6 / 16, 9 / 16, 12 / 16, 15 / 16, 1]
+
+
 def test_a_place_that_does_not_matter_fails(lead):
     ours = segmenter.strengths(bumps, lead, 704)
     (checks,) = map_checks.check_places(bumps, lead, 704, (ours, ours), 4, [Highlight(0, 7.0, 7.0, 0.5)])

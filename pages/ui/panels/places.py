@@ -63,7 +63,7 @@ def ask(held: Hand, known: Card, before: Making | None) -> None:
         if not isinstance(before.error, EcgError):
             raise before.error
         st.error(plain(str(before.error)), icon=":material/error:")
-    st.caption(plain(f"{known.id} goes through the whole record on one lead and marks where it sees ectopic beats, whatever beats were found there. {maps.WHAT_IT_IS}"))
+    st.caption(plain(f"{known.id} goes through the whole record on one lead and marks where it sees ectopic beats, whatever class its beats were given. {maps.WHAT_IT_IS}"))
     _choice(held, known)
 
 
