@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ecgcore.errors import EcgError, InputError
+from ecgcore.errors import EcgError, FormatError, InputError
 
 DISCLAIMER = "Not a medical device; every finding needs a physician's over-read."
 
@@ -159,7 +159,10 @@ def _accepted(review: Path, record: Any) -> tuple[Any, ...]:
     """The reconstructions in a review file, which must be of this recording."""
     from ecgcore.writers.review import read_review_json
 
-    found = read_review_json(review.read_text("utf-8"))
+    try:
+        found = read_review_json(review.read_text("utf-8"))
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{review.name} is not text; --review wants the JSON that Review exports") from error
     of = found.analysis.record
     if (of.leads, of.fs_hz, of.n_samples) != (record.leads, record.fs_hz, record.n_samples):
         raise InputError(f"{review.name} is of {of.name}, {of.n_samples} samples of {', '.join(of.leads)} at {of.fs_hz:g} Hz; {record.name} is another recording")

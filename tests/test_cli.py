@@ -87,6 +87,8 @@ def test_convert_names_what_was_reconstructed(demo, tmp_path, capsys):
     assert paths[-1].endswith("x.reconstructed.csv")
     assert "gap by wonhee@1, accepted by anna@x" in (tmp_path / "x.hea").read_text()
     assert "is another recording" in refused(capsys, "convert", demo / "demo-12-lead", tmp_path / "y.hea", "--review", tmp_path / "r.json")
+    (tmp_path / "r.zip").write_bytes(b"PK\xff\xfe")
+    assert "r.zip is not text" in refused(capsys, "convert", demo / "demo-ectopy", tmp_path / "y.hea", "--review", tmp_path / "r.zip")
 
 
 def test_convert_there_and_back(demo, tmp_path, capsys):

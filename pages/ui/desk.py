@@ -5,13 +5,14 @@ from pathlib import Path
 
 from ecgcore import settings
 from ecgcore.findings import Analysis, EctopyMap
+from ecgcore.progress import Progress
 from ecgcore.record import Annotation, Record
 from ecgcore.signals.pyramid import Pyramid
 from ecgcore.store import Store
 from ecgcore.store.reconstructions import Reconstructions
 from ecgcore.store.reviews import Reviews
 from ecgcore.store.sessions import Sessions
-from pages.ui.making import Making, Told
+from pages.ui.making import Making
 
 OPEN_RECORDS = 8
 OPEN_ANALYSES = 8
@@ -96,7 +97,7 @@ def _ectopy_map(opened: Store, record_id: str, created: str, lead: str, model: s
     return Making(partial(_located, _record(opened, record_id, created), lead, model))
 
 
-def _located(record: Record, lead: str, model: str, told: Told) -> EctopyMap:
+def _located(record: Record, lead: str, model: str, told: Progress) -> EctopyMap:
     from ecgcore.ectopy import locate
 
     return locate(record, (lead,), model=model, progress=told)

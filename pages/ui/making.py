@@ -5,8 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ecgcore.findings import EctopyMap
-
-Told = Callable[[float, str], None]
+from ecgcore.progress import Progress
 
 
 class Stopped(Exception):  # noqa: N818  # no error: the reader wished it
@@ -23,7 +22,7 @@ class Making:
 
     _one_at_a_time: Final = threading.Lock()  # two at once would each take twice as long
 
-    def __init__(self, make: Callable[[Told], EctopyMap]) -> None:
+    def __init__(self, make: Callable[[Progress], EctopyMap]) -> None:
         self._make = make
         self._begun = threading.Lock()
         self._stopped = False
