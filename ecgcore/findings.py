@@ -5,13 +5,16 @@ Every finding says which model made it and from which leads. An Analysis can be 
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgcore.errors import FormatError
 from ecgcore.record import Record
+
+if TYPE_CHECKING:
+    from ecgcore.rhythm_findings import Rhythm
 
 AAMI_CLASSES: Final = ("N", "S", "V", "F", "Q")
 CORRELATED: Final = 0.5  # a map this like that of random weights shows the signal, not what was learned
@@ -130,16 +133,6 @@ class Quality:
         bad = [{round(mark.start_s / self.window_s) for mark in self.marks if mark.lead == lead} for lead in self.usable]
         everywhere = set.intersection(*bad) if bad else set()
         return np.isin(windows, sorted(everywhere))
-
-
-@dataclass(frozen=True)
-class Rhythm:
-    """Probability of each rhythm, and how much each lead weighed in it (0 to 1, sum 1)."""
-
-    probabilities: dict[str, float]
-    lead_weights: dict[str, float]
-    leads: tuple[str, ...]
-    model: str
 
 
 @dataclass(frozen=True)
@@ -283,13 +276,13 @@ class Reconstruction:
 class Analysis:
     """All findings for one record, one choice of leads and one choice of models.
 
-    `rhythm` is None where no rhythm model was asked; `timing_s` holds the seconds of each step.
+    `rhythm` is None for a recording of more than a minute, which has no one rhythm, and where there was too little to tell; `timing_s` holds the seconds of each step.
     """
 
     record: Info
     leads: tuple[str, ...]
     beats: Beats
-    rhythm: Rhythm | None
+    rhythm: "Rhythm | None"
     quality: Quality
     timing_s: dict[str, float]
     notes: tuple[str, ...] = ()
@@ -309,6 +302,8 @@ class Analysis:
     @classmethod
     def from_json(cls, text: str) -> "Analysis":
         """The Analysis that `to_json` wrote. Raises FormatError for any other text."""
+        from ecgcore.rhythm_findings import Rhythm
+
         try:
             data = json.loads(text)
             quality = data["quality"]
@@ -316,7 +311,7 @@ class Analysis:
                 record=Info(**_tuples(data["record"])),
                 leads=tuple(data["leads"]),
                 beats=_beats_from_dict(data["beats"]),
-                rhythm=Rhythm(**_tuples(data["rhythm"])) if data["rhythm"] else None,
+                rhythm=Rhythm.from_dict(data["rhythm"]) if data["rhythm"] else None,
                 quality=Quality(quality["window_s"], quality["usable"], tuple(QualityMark(**mark) for mark in quality["marks"])),
                 timing_s=data["timing_s"],
                 notes=tuple(data["notes"]),

@@ -49,6 +49,16 @@ def normalise(name: str) -> str:
     return _KNOWN.get(core.lower(), stripped)
 
 
+def namesake(name: str) -> str:
+    """The standard lead that a modified one answers for (MLII: II); any other name normalised.
+
+    >>> namesake("MLII"), namesake("mv1"), namesake("V9")
+    ('II', 'V1', 'V9')
+    """
+    spelt = normalise(name)
+    return next((standard for standard, modified in _STANDS_IN.items() if modified == spelt), spelt)
+
+
 def is_ecg(name: str) -> bool:
     """Whether a normalised name is that of an ECG lead."""
     return name.lower() in _KNOWN or _NUMBERED.match(name) is not None or re.search(r"\b(ecg|ekg)", name, re.IGNORECASE) is not None
