@@ -7,6 +7,10 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from ecgcore.errors import InputError
+from ecgcore.training.recipes.any_lead import AnyLeadRecipe as AnyLeadRecipe
+from ecgcore.training.recipes.any_lead import AnyLeadStage as AnyLeadStage
+from ecgcore.training.recipes.chapman import ChapmanRecipe as ChapmanRecipe
+from ecgcore.training.recipes.chapman import RhythmAugmentation as RhythmAugmentation
 from ecgcore.training.recipes.parts import Common as Common
 from ecgcore.training.recipes.parts import Data as Data
 from ecgcore.training.recipes.parts import Input as Input
@@ -225,6 +229,9 @@ class WonheeRecipe(Common):
     optimisation: WonheeOptimisation
 
 
+CHAPMAN: Final = (
+    "seresnet18_signal", "seresnet18", "seresnet18_neurokit", "seresnet18_neurokit_filtered", "seresnet18_demographics", "seresnet18_demographics_neurokit", "universal_chapman",
+)  # fmt: skip
 KINDS: Final[dict[str, type[Common]]] = {
     "beats": Recipe,
     "neural_flow": NeuralFlowRecipe,
@@ -232,6 +239,8 @@ KINDS: Final[dict[str, type[Common]]] = {
     "hadln_cinc2017": HadlnCinc2017Recipe,
     "segmenter": SegmenterRecipe,
     "wonhee": WonheeRecipe,
+    "universal": AnyLeadRecipe,
+    **dict.fromkeys(CHAPMAN, ChapmanRecipe),
 }
 
 
