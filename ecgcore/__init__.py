@@ -14,20 +14,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ecgcore.analysis import analyze
     from ecgcore.api import convert, evaluate, info, list_models, load_model, quantize, train
+    from ecgcore.archive import Archive, analyze_folder
     from ecgcore.data import fetch
     from ecgcore.demo import make_demo, write_demos
     from ecgcore.ectopy import locate
     from ecgcore.errors import EcgError
-    from ecgcore.findings import Analysis, Beats, Info, Quality, QualityMark, Rhythm
+    from ecgcore.findings import Analysis, Beats, Info, Quality, QualityMark
     from ecgcore.readers import read
     from ecgcore.record import Annotation, Patient, Record, Source
     from ecgcore.restoration import fill, forecast
+    from ecgcore.rhythm import rhythm_along, rhythm_of
+    from ecgcore.rhythm_findings import Rhythm, RhythmTrend
 
 __version__ = "0.2.0"
 
 __all__ = [
     "Analysis",
     "Annotation",
+    "Archive",
     "Beats",
     "EcgError",
     "Info",
@@ -36,8 +40,10 @@ __all__ = [
     "QualityMark",
     "Record",
     "Rhythm",
+    "RhythmTrend",
     "Source",
     "analyze",
+    "analyze_folder",
     "convert",
     "evaluate",
     "fetch",
@@ -50,6 +56,8 @@ __all__ = [
     "make_demo",
     "quantize",
     "read",
+    "rhythm_along",
+    "rhythm_of",
     "train",
     "write_demos",
 ]
@@ -57,14 +65,17 @@ __all__ = [
 _HOMES = {
     "analysis": ("analyze",),
     "api": ("convert", "evaluate", "info", "list_models", "load_model", "quantize", "train"),
+    "archive": ("Archive", "analyze_folder"),
     "data": ("fetch",),
     "demo": ("make_demo", "write_demos"),
     "ectopy": ("locate",),
     "errors": ("EcgError",),
-    "findings": ("Analysis", "Beats", "Info", "Quality", "QualityMark", "Rhythm"),
+    "findings": ("Analysis", "Beats", "Info", "Quality", "QualityMark"),
     "readers": ("read",),
     "record": ("Annotation", "Patient", "Record", "Source"),
     "restoration": ("fill", "forecast"),
+    "rhythm": ("rhythm_along", "rhythm_of"),
+    "rhythm_findings": ("Rhythm", "RhythmTrend"),
 }
 
 

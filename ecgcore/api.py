@@ -56,7 +56,7 @@ def list_models() -> "tuple[Card, ...]":
 def evaluate(
     model: str,
     folder: str | Path,
-    records: str = "ds2",
+    records: str | None = None,
     *,
     leads: str | None = None,
     reference_beats: bool = False,
@@ -66,11 +66,11 @@ def evaluate(
     to_card: bool = False,
     tell: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """Figures of a model on WFDB records with reference beats, as plain values.
+    """Figures of a model on recordings with reference beats or rhythms, as plain values.
 
     model            "beats", "beats@1", …, several with commas for mean and spread; or "qrs" for detection alone, `against` other detectors,
-                     or "intervals" for PR, QRS and QT on LUDB, `against` other delineators
-    records          "ds2", "ds1", "all" or "100,101"; for intervals "all", "odd", "even" or "1,2"
+                     or "intervals" for PR, QRS and QT on LUDB, `against` other delineators; or a rhythm model, on the folder of one data set
+    records          "ds2" (None), "ds1", "all" or "100,101"; for intervals "all", "odd", "even" or "1,2"; for rhythm "held-out" (None) or "all"
     leads            None for all, "first" for the first of each record, or names with commas
     without          records left out of those, with commas
     noise            added before anything else: "ma:12" or "bw:12", kind and signal-to-noise ratio in dB
@@ -83,6 +83,13 @@ def evaluate(
     from ecgcore.evaluation import noise as noises
 
     folder = Path(folder)
+    if model not in (QRS, INTERVALS) and _tells_rhythm(model):
+        if leads or reference_beats or to_card or without or noise or against:
+            raise InputError(f"{model} tells rhythm: only --data and --records go with it, and every subset of leads is measured")
+        from ecgcore.training import universal_evaluate
+
+        return universal_evaluate.evaluate(model, folder, records or universal_evaluate.HELD_OUT, tell)
+    records = records or "ds2"
     if model == INTERVALS:
         if leads or reference_beats or to_card:
             raise InputError("--leads, --reference-beats and --to-card do not go with 'intervals': they are measured over all leads and in II, on beats found")
@@ -104,6 +111,12 @@ def evaluate(
         split = f"{folder.name} {records}{f' without {without}' if without else ''}, by patient"
         _onto_card(ids[0], beats.figures(summary, _command(ids, folder, records, options, reference_beats), split))
     return results[0] if len(results) == 1 else summary
+
+
+def _tells_rhythm(model: str) -> bool:
+    from ecgcore.inference import cards, rhythm
+
+    return "," not in model and cards.read_card(cards.find(model)).task == rhythm.TASK
 
 
 def _command(ids: list[str], folder: Path, records: str, stated: dict[str, str | None], reference_beats: bool) -> str:

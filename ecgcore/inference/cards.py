@@ -70,7 +70,8 @@ class Figure(Part):
 class Card(Part):
     """A model card, as it stands in card.json beside the weights.
 
-    certain_from  a beat whose called class has a smaller probability is uncertain; None where that was not established
+    certain_from  a beat or rhythm whose called class has a smaller probability is uncertain; None where that was not established
+    unestablished  classes measured on too few patients to be called
     reliability   on unseen patients, by bin of the greatest probability: its mean, share whose most probable class is right, beats
     uncertain     on unseen patients, for several limits: share of beats flagged, share wrong among the others
     control_sha256  of control.onnx, the same network with random weights by which its maps are checked; None where there is none
@@ -83,6 +84,7 @@ class Card(Part):
     classes: tuple[str, ...]
     thresholds: dict[str, float]
     certain_from: float | None = None
+    unestablished: tuple[str, ...] = ()
     reliability: tuple[tuple[float, float, int], ...] = ()
     uncertain: tuple[tuple[float, float], ...] = ()
     training: TrainingData

@@ -127,6 +127,7 @@ def _git(*words: str) -> str:
 
 
 def _longer(x: Tensor, axes: FreeAxes) -> Tensor:
-    """Random values of another length along the free axes, so that a baked-in size shows."""
+    """Random values of another length along the free axes, so that a baked-in size shows; numbers of things and yes or no are drawn from the example's own."""
     more = {axis: 1 if isinstance(free, str) else free[1] for axis, free in axes.items()}
-    return torch.randn([2 * size + more[axis] if axis in more else size for axis, size in enumerate(x.shape)])
+    sizes = [2 * size + more[axis] if axis in more else size for axis, size in enumerate(x.shape)]
+    return torch.randn(sizes) if x.is_floating_point() else x.flatten()[torch.randint(x.numel(), sizes)]

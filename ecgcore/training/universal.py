@@ -1,0 +1,163 @@
+"""The rhythm model for any leads end to end: learned from the open mixture, measured on every fifth of its patients in turn, shipped with one fifth never seen."""
+
+import copy
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from ecgcore.evaluation.measures import Measures, write_measures
+from ecgcore.inference.cards import Card
+from ecgcore.signals import segments
+from ecgcore.training import loop, rhythm_sources, universal_card, universal_figures
+from ecgcore.training.export import FreeAxes, export
+from ecgcore.training.recipes import AnyLeadRecipe, AnyLeadStage
+from ecgcore.training.universal_data import SUBSETS, Batch, Drawn, Piece, batch, one_lead, prepare, some_leads
+from ecgcore.training.universal_figures import Answers
+from ecgcore.training.universal_module import Asked, Control, Make, Net, learn, network
+
+CONTROLS: Final = 4  # networks with random weights
+MITDB_S: Final = 10.0
+SAME_PATIENT: Final = "201"  # of mitdb is 202, who is tested
+INPUTS: Final = ("signals", "beats", "lead_ids", "present")
+OUTPUTS: Final = ("probabilities", "challenge", "weights")
+STEP: Final = 32  # samples: the network takes multiples of them
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """The recordings by what they are used for: of one hand-held lead, of mitdb to learn from and to test, of twelve leads."""
+
+    handheld: list[Piece]
+    spans: list[Piece]
+    tested: list[Piece]
+    twelve: list[Piece]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """The network that is shipped, others with random weights, and the tables that go beside it by name."""
+
+    net: Asked
+    control: Control
+    tables: dict[str, Measures]
+
+
+def train(recipe: AnyLeadRecipe, run: Path, device: str, minutes: float | None, resume: bool) -> tuple[Trained, Card]:
+    """Learn in the folder `run`; the network that has not seen the fifth held out, with its card (without the hash of its weights)."""
+    begun, device = time.monotonic(), loop.accelerator(device)
+    found = mixture(recipe)
+    share = minutes / (1 + rhythm_sources.FIFTHS) if minutes else None
+    first = learned_first(recipe, found, run, device, share, resume)
+    nets = [learned_second(recipe, found, first, fifth, run, device, share, resume) for fifth in range(rhythm_sources.FIFTHS)]
+    answers = [answers_of(net, found, fifth, recipe.held_out) for fifth, net in enumerate(nets)]
+    settled = universal_figures.settle([one for fifth, one in enumerate(answers) if fifth != recipe.held_out])
+    spent = (time.monotonic() - begun) / 60
+    tables = universal_card.tables(recipe, answers, settled, nets[recipe.held_out], device, spent)
+    shipped = Asked(nets[recipe.held_out], settled.scale).eval()
+    torch.manual_seed(recipe.optimisation.seed + 1)
+    control = Control([network(recipe) for _ in range(CONTROLS)]).eval()
+    return Trained(shipped, control, tables), universal_card.card(recipe, answers, settled, device, spent)
+
+
+def save(trained: Trained, card: Card, folder: Path) -> Card:
+    """Write ONNX, safetensors, card and tables into a folder; the card with the hash of the weights."""
+    n, leads = card.input.samples, 3  # lengths that nothing else has, so that none is baked in
+    example = (torch.randn(2, leads, n), torch.randn(2, segments.CHANNELS - 1, n), torch.randint(0, 12, (2, leads)), torch.ones(2, leads, dtype=torch.bool))
+    along = ("quarters", STEP)
+    free: tuple[FreeAxes, ...] = ({0: "batch", 1: "leads", 2: along}, {0: "batch", 2: along}, {0: "batch", 1: "leads"}, {0: "batch", 1: "leads"})
+    card = export(trained.net.cpu(), example, INPUTS, OUTPUTS, free, card, folder, control=trained.control)
+    for name, table in trained.tables.items():
+        write_measures(table, folder, name)
+    return card
+
+
+def mixture(recipe: AnyLeadRecipe) -> Mixture:
+    """The recordings of the recipe's sets; of mitdb those learned from share no patient with those tested."""
+    from ecgcore.data import DS1
+
+    learned = [record for record in DS1 if record != SAME_PATIENT]
+    pieces = prepare(rhythm_sources.load_all(recipe.sets, learned), recipe.input.band_hz)
+    tested = prepare(rhythm_sources.load_all(("mitdb",), recipe.tested), recipe.input.band_hz) if "mitdb" in recipe.sets else []
+    return Mixture(
+        handheld=[piece for piece in pieces if piece.source == "cinc2017"],
+        spans=[piece for piece in pieces if piece.source == "mitdb"],
+        tested=tested,
+        twelve=[piece for piece in pieces if len(piece.lead_ids) == len(SUBSETS["12 leads"])],
+    )
+
+
+def learned_first(recipe: AnyLeadRecipe, found: Mixture, run: Path, device: str, minutes: float | None, resume: bool) -> Net:
+    """A network that learned on one lead at a time."""
+    torch.manual_seed(recipe.optimisation.seed)
+    make = partial(step, recipe, recipe.optimisation.first, drawn(recipe, found, None))
+    return learn(network(recipe), make, recipe.optimisation.first, recipe, run / "first", device, minutes, resume)
+
+
+def learned_second(recipe: AnyLeadRecipe, found: Mixture, first: Net, fifth: int, run: Path, device: str, minutes: float | None, resume: bool) -> Net:
+    """The network of the first stage taught twelve leads by the patients of four fifths."""
+    make: Make = partial(step, recipe, recipe.optimisation.second, drawn(recipe, found, fifth))
+    return learn(copy.deepcopy(first), make, recipe.optimisation.second, recipe, run / f"second{fifth}", device, minutes, resume)
+
+
+def drawn(recipe: AnyLeadRecipe, found: Mixture, fifth: int | None) -> dict[str, Drawn]:
+    """What is drawn from: hand-held recordings without the fifth held out, and twelve-lead ones without the fifth asked about."""
+    how = recipe.optimisation
+    out = {"handheld": Drawn([piece for piece in found.handheld if piece.fold != recipe.held_out], how.kind_power, by_kind=True), "spans": Drawn(found.spans, how.power)}
+    if fifth is not None:
+        out["twelve"] = Drawn([piece for piece in found.twelve if piece.fold != fifth], how.power)
+    return out
+
+
+def step(recipe: AnyLeadRecipe, stage: AnyLeadStage, sources: Mapping[str, Drawn], rng: Generator) -> tuple[Batch, ...]:
+    """The batches of one step."""
+    fs_hz, samples, how = recipe.input.fs_hz, recipe.input.samples, recipe.optimisation
+    handheld, spans = sources["handheld"].draw(stage.handheld, rng), sources["spans"].draw(stage.spans, rng)
+    batches = [
+        batch(handheld, [(0,)] * len(handheld), round(stage.handheld_s * fs_hz), rng, invert=how.invert),
+        batch(spans, one_lead(spans, rng), round(MITDB_S * fs_hz), rng, how.span_weight, how.invert),
+    ]
+    if "twelve" in sources and stage.twelve:
+        twelve = sources["twelve"].draw(stage.twelve, rng)
+        batches.append(batch(twelve, some_leads(len(twelve), recipe.augmentation.lead_dropout, rng), samples, rng))
+    return tuple(batches)
+
+
+def answers_of(net: Net, found: Mixture, fifth: int, held_out: int) -> Answers:
+    """What a network says of the patients it has not seen: twelve-lead ones by subset of leads, hand-held ones, and those of mitdb's test."""
+    twelve = [piece for piece in found.twelve if piece.fold == fifth and piece.allowed.any()]
+    handheld = [piece for piece in found.handheld if piece.fold == held_out]
+    return Answers(
+        twelve=tuple(twelve),
+        by_subset={name: asked(net, twelve, [rows] * len(twelve))[0] for name, rows in SUBSETS.items()},
+        weights=np.concatenate([one[2] for one in _each(net, twelve, [SUBSETS["12 leads"]] * len(twelve))]),
+        handheld=tuple(handheld),
+        kinds=asked(net, handheld, [(0,)] * len(handheld))[1],
+        handheld_rhythm=asked(net, handheld, [(0,)] * len(handheld))[0],
+        tested=tuple(found.tested) if fifth == held_out else (),
+        tested_rhythm=asked(net, found.tested, [tuple(range(len(piece.lead_ids))) for piece in found.tested])[0] if fifth == held_out and found.tested else None,
+    )
+
+
+def asked(net: Net, pieces: Sequence[Piece], rows: Sequence[tuple[int, ...]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Logits of the rhythms (n, 8) and of the kinds (n, 4), each piece as a whole."""
+    answers = list(_each(net, pieces, rows))
+    return np.concatenate([one[0] for one in answers]), np.concatenate([one[1] for one in answers])
+
+
+def _each(net: Net, pieces: Sequence[Piece], rows: Sequence[tuple[int, ...]]) -> Iterable[tuple[NDArray[np.float32], ...]]:
+    where = next(net.parameters()).device
+    with torch.no_grad():
+        for piece, chosen in zip(pieces, rows, strict=True):
+            signals, beats = piece.seen(chosen)
+            n = signals.shape[1] // STEP * STEP
+            ids = torch.from_numpy(piece.lead_ids[list(chosen)])[None]
+            given = (torch.from_numpy(signals[None, :, :n]), torch.from_numpy(beats[None, :, :n]), ids, torch.ones_like(ids, dtype=torch.bool))
+            yield tuple(part.cpu().numpy() for part in net(*(x.to(where) for x in given)))
