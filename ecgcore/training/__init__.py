@@ -25,7 +25,9 @@ def train(recipe: str, *, device: str = "auto", minutes: float | None = None, re
         loaded = loaded.model_copy(update={"optimisation": loaded.optimisation.model_copy(update={"seed": seed})})
     from ecgcore.training import beats, cinc2017, hadln, neural_flow, segmenter, seresnet18, universal, wonhee
 
-    models: dict[str, Any] = {"beats": beats, "neural_flow": neural_flow, "hadln": hadln, "hadln_cinc2017": cinc2017, "segmenter": segmenter, "wonhee": wonhee, "universal": universal}
+    models: dict[str, Any] = {
+        "beats": beats, "neural_flow": neural_flow, "hadln": hadln, "hadln_cinc2017": cinc2017, "segmenter": segmenter, "wonhee": wonhee, "universal": universal,
+    }  # fmt: skip
     models |= dict.fromkeys(recipes.CHAPMAN, seresnet18)
     if loaded.name not in models:
         raise InputError(f"no training for {loaded.name!r}; there is: {', '.join(models)}")

@@ -104,7 +104,7 @@ def learned_first(recipe: AnyLeadRecipe, found: Mixture, run: Path, device: str,
 def learned_second(recipe: AnyLeadRecipe, found: Mixture, first: Net, fifth: int, run: Path, device: str, minutes: float | None, resume: bool) -> Net:
     """The network of the first stage taught twelve leads by the patients of four fifths."""
     make: Make = partial(step, recipe, recipe.optimisation.second, drawn(recipe, found, fifth))
-    return learn(copy.deepcopy(first), make, recipe.optimisation.second, recipe, run / f"second{fifth}", device, minutes, resume)
+    return learn(copy.deepcopy(first).train(), make, recipe.optimisation.second, recipe, run / f"second{fifth}", device, minutes, resume)
 
 
 def drawn(recipe: AnyLeadRecipe, found: Mixture, fifth: int | None) -> dict[str, Drawn]:

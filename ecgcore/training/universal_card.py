@@ -151,15 +151,15 @@ def _sources(recipe: AnyLeadRecipe, answers: Sequence[Answers], settled: Settled
     by_source = {f"{source}, 12 leads": together.only(named == source) for source in dict.fromkeys(named.tolist())}
     taught = [i for i, piece in enumerate(shipped.handheld) if piece.allowed.any()]
     handheld = figures.softmax(shipped.handheld_rhythm[taught], settled.scale)
-    by_source["cinc2017, N and A of the fifth not seen, lead I"] = Judged(tuple(shipped.handheld[i] for i in taught), handheld)
+    by_source["cinc2017, N and A of the fifth not seen, lead I"] = Judged.of([shipped.handheld[i] for i in taught], handheld)
     if shipped.tested_rhythm is not None:
-        by_source["mitdb DS2, 10-s windows, two leads"] = Judged(shipped.tested, figures.softmax(shipped.tested_rhythm, settled.scale))
+        by_source["mitdb DS2, 10-s windows, two leads"] = Judged.of(shipped.tested, figures.softmax(shipped.tested_rhythm, settled.scale))
     columns = [Measure(name=name, unit="", better="level", digits=0) for name in ("patients", "windows")] + [_share("right"), _share("AUC of AFIB")]
     rows = []
     for name, one in by_source.items():
-        patients = int(np.unique(one.patients).size)
+        patients = one.n_patients
         values = [_number(figure(one)) if patients >= figures.LEAST_PATIENTS else None for figure in (figures.accuracy, figures.afib_auc)]
-        rows.append(Measured(name=name, runs=((float(patients), float(len(one.pieces)), *values),)))
+        rows.append(Measured(name=name, runs=((float(patients), float(len(one)), *values),)))
     protocol = f"{PROTOCOL}; right: the most probable rhythm is one that the labels allow; mitdb and 2017 challenge by the shipped network"
     return _table(recipe, "Each source", protocol, columns, rows, [])
 

@@ -93,12 +93,12 @@ def _told(model: str, item: Labelled, leads: tuple[str, ...], *, checks: bool) -
 
 
 def _summary(told: list[Told]) -> dict[str, Any]:
-    judged = Judged(tuple(told), np.array([[one.said.probabilities[name] for name in RHYTHMS] for one in told]))
+    judged = Judged.of(told, np.array([[one.said.probabilities[name] for name in RHYTHMS] for one in told]))
     right = [bool(judged.allowed[i, RHYTHMS.index(one.said.label)]) for i, one in enumerate(told) if one.said.sure]
     checked = [one.said.checks for one in told if one.said.checks]
     return {
         "n": len(told),
-        "patients": int(np.unique(judged.patients).size),
+        "patients": judged.n_patients,
         "macro_f1_sb_sr_afib_st": _plain(figures.macro_f1(judged)),
         "as_stated": _plain(figures.stated_f1(judged)),
         "afib_auc": _plain(figures.afib_auc(judged)),

@@ -57,24 +57,30 @@ class Known(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Recordings, and what was said of each as probabilities (n, 8)."""
+    """Recordings: who each is of (n,), which rhythms are allowed and stated (n, 8) bool, and what was said of it as probabilities (n, 8)."""
 
-    pieces: tuple[Known, ...]
+    patients: NDArray[np.str_]
+    allowed: NDArray[np.bool_]
+    stated: NDArray[np.bool_]
     probabilities: NDArray[np.float64]
 
-    @property
-    def allowed(self) -> NDArray[np.bool_]:
-        """(n, 8)."""
-        return np.stack([piece.allowed for piece in self.pieces])
+    @classmethod
+    def of(cls, known: Sequence[Known], probabilities: NDArray[np.float64]) -> "Judged":
+        """Recordings one by one."""
+        allowed, stated = (np.array([getattr(one, name) for one in known], bool).reshape(-1, len(RHYTHMS)) for name in ("allowed", "stated"))
+        return cls(np.array([one.patient for one in known], str), allowed, stated, probabilities)
+
+    def __len__(self) -> int:
+        return len(self.patients)
 
     @property
-    def patients(self) -> NDArray[np.int64]:
-        """Number of the patient of each (n,)."""
-        return np.asarray(np.unique([piece.patient for piece in self.pieces], return_inverse=True)[1], np.int64)
+    def n_patients(self) -> int:
+        """How many they are of."""
+        return int(np.unique(self.patients).size)
 
-    def only(self, kept: NDArray[np.bool_]) -> "Judged":
-        """Those kept (n,)."""
-        return Judged(tuple(piece for piece, keep in zip(self.pieces, kept, strict=True) if keep), self.probabilities[kept])
+    def only(self, kept: NDArray[np.bool_] | NDArray[np.int64]) -> "Judged":
+        """Those kept (n,), or by number."""
+        return Judged(self.patients[kept], self.allowed[kept], self.stated[kept], self.probabilities[kept])
 
 
 @dataclass(frozen=True)
@@ -96,8 +102,7 @@ def softmax(logits: NDArray[np.floating], scale: float = 1.0) -> NDArray[np.floa
 
 def of_subset(answers: Sequence[Answers], subset: str, scale: float) -> Judged:
     """All twelve-lead patients of several networks, on a subset of their leads."""
-    pieces = tuple(piece for one in answers for piece in one.twelve)
-    return Judged(pieces, softmax(np.concatenate([one.by_subset[subset] for one in answers]), scale))
+    return Judged.of([piece for one in answers for piece in one.twelve], softmax(np.concatenate([one.by_subset[subset] for one in answers]), scale))
 
 
 def settle(answers: Sequence[Answers]) -> Settled:
@@ -107,7 +112,7 @@ def settle(answers: Sequence[Answers]) -> Settled:
     scale = float(SCALES[int(np.argmin(fit))])
     every = [of_subset(answers, name, scale) for name in subsets]
     confidence = np.concatenate([one.probabilities.max(axis=1) for one in every])
-    right = np.concatenate([one.allowed[np.arange(len(one.pieces)), one.probabilities.argmax(axis=1)] for one in every])
+    right = np.concatenate([one.allowed[np.arange(len(one)), one.probabilities.argmax(axis=1)] for one in every])
     enough = [limit for limit in LIMITS if (confidence >= limit).any() and right[confidence >= limit].mean() >= RIGHT]
     limit = float(enough[0]) if enough else float(LIMITS[-1])
     return Settled(round(scale, 4), limit, rare(every[0]), _reliability(confidence, right))
@@ -131,15 +136,14 @@ def macro_f1(judged: Judged) -> float:
 def stated_f1(judged: Judged) -> float:
     """The same by what each source says, whatever the rate."""
     ours = [RHYTHMS.index(name) for name in COMMON]
-    stated = np.stack([piece.stated for piece in judged.pieces])
-    kept = single(stated) & stated[:, ours].any(axis=1)
-    true, said = stated[kept].argmax(axis=1), judged.probabilities[kept].argmax(axis=1)
+    kept = single(judged.stated) & judged.stated[:, ours].any(axis=1)
+    true, said = judged.stated[kept].argmax(axis=1), judged.probabilities[kept].argmax(axis=1)
     return float(np.mean([_f1(true == k, said == k) for k in ours]))
 
 
 def accuracy(judged: Judged) -> float:
     """Share of the pieces whose most probable rhythm is one that is allowed."""
-    return float(judged.allowed[np.arange(len(judged.pieces)), judged.probabilities.argmax(axis=1)].mean())
+    return float(judged.allowed[np.arange(len(judged)), judged.probabilities.argmax(axis=1)].mean())
 
 
 def afib_auc(judged: Judged) -> float:
@@ -172,14 +176,11 @@ def kind_f1(answers: Answers) -> tuple[float, ...]:
 
 def interval(judged: Judged, figure: Callable[[Judged], float], seed: int = 1) -> tuple[float, float]:
     """95 % interval of a figure, by bootstrap over patients."""
-    rng, patients = np.random.default_rng(seed), judged.patients
-    order = np.argsort(patients, kind="stable")
-    starts = np.searchsorted(patients[order], np.arange(patients.max() + 2))
-    found = []
-    for _ in range(DRAWS):
-        drawn = rng.integers(0, patients.max() + 1, patients.max() + 1)
-        chosen = np.concatenate([order[starts[one] : starts[one + 1]] for one in drawn])
-        found.append(figure(Judged(tuple(judged.pieces[i] for i in chosen), judged.probabilities[chosen])))
+    rng = np.random.default_rng(seed)
+    patients, numbers = np.unique(judged.patients, return_inverse=True)
+    own = [np.flatnonzero(numbers == k) for k in range(patients.size)]
+    draws = (rng.integers(0, patients.size, patients.size) for _ in range(DRAWS))
+    found = [figure(judged.only(np.concatenate([own[k] for k in drawn]))) for drawn in draws]
     low, high = np.nanquantile(found, (0.025, 0.975))
     return float(low), float(high)
 

@@ -101,6 +101,7 @@ class AnyLeadModule(LightningModule):
     def on_train_epoch_start(self) -> None:
         """Chance depends on seed and epoch alone, so that a resumed run goes on as the unbroken one."""
         self.batches.epoch = self.current_epoch
+        torch.manual_seed(hash((self.batches.seed, self.current_epoch)))  # for dropout
 
     def configure_optimizers(self) -> Any:
         """AdamW, one cycle."""
