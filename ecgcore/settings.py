@@ -27,6 +27,12 @@ def data_cache() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "leadwise"
 
 
+def threads() -> int:
+    """Threads that a model may use: `LEADWISE_THREADS`, else 0 for one a core."""
+    stated = os.environ.get("LEADWISE_THREADS", "")
+    return int(stated) if stated.isdecimal() else 0
+
+
 def data_folders() -> tuple[Path, ...]:
     """Folders searched for data sets, first match wins: `LEADWISE_DATA`, else .data and the cache."""
     if os.environ.get("LEADWISE_DATA"):

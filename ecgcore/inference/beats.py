@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgcore import settings
 from ecgcore.errors import ModelError
 from ecgcore.inference.cards import Card, find, read_card, verified_weights
 from ecgcore.signals.detection import FS_HZ
@@ -61,7 +62,9 @@ class BeatClassifier:
             (answer,) = self.session.run(None, {"beats": beats[None], "rr": rr[None, left:right]})
             return np.asarray(answer[0, start - left : stop - left], np.float32)
 
-        with ThreadPoolExecutor(os.cpu_count()) as workers:  # a chunk a core: a network this small gains nothing from several threads of its own
+        if peaks.size <= CHUNK:
+            return chunk(0)
+        with ThreadPoolExecutor(settings.threads() or os.cpu_count()) as workers:  # a chunk a core: a network this small gains nothing from several threads of its own
             return np.concatenate(list(workers.map(chunk, range(0, peaks.size, CHUNK))))
 
     def labels(self, probabilities: NDArray[np.float32]) -> tuple[str, ...]:
@@ -124,11 +127,11 @@ def load_folder(folder: Path) -> BeatModel:
 
 @lru_cache(maxsize=8)
 def session(path: Path, sha256: str, threads: int = 0) -> Any:
-    """One session a set of weights, with so many threads of its own, 0 for one a core; `sha256` tells a replaced file from the one it replaced."""
+    """One session a set of weights, with so many threads of its own, 0 for what `settings.threads` says; `sha256` tells a replaced file from the one it replaced."""
     import onnxruntime
 
     del sha256
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or settings.threads()
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -4,6 +4,7 @@ Weights without a valid card, or whose hash is not the card's, do not load.
 """
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
@@ -172,10 +173,18 @@ def _verified(folder: Path, card: Card, name: str, expected: str | None) -> Path
     path = folder / name
     if expected is None or not path.is_file():
         raise ModelError(f"{card.id} has a card but no {name}")
-    found = digest(path)
+    stat = path.stat()
+    found = _known_digest(path, stat.st_size, stat.st_mtime_ns)
     if found != expected:
         raise ModelError(f"the weights of {card.id} have sha256 {found[:12]}…, the card says {expected[:12]}…; they are not used")
     return path
+
+
+@lru_cache(maxsize=64)  # models are opened for each recording, of which there may be thousands
+def _known_digest(path: Path, size: int, changed_ns: int) -> str:
+    """sha256 of a file that has not changed since it was last taken."""
+    del size, changed_ns
+    return digest(path)
 
 
 def _version_key(version: str) -> tuple[tuple[int, str], ...]:

@@ -13,6 +13,8 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgcore.signals.filters import Butterworth, zero_phase
+
 FS_HZ: Final = 128.0  # detection runs at this rate, whatever the record's
 NAME: Final = "slope-envelope@1"  # another version when other beats may be found
 
@@ -106,10 +108,8 @@ def envelope(x: NDArray[np.float32], settings: Settings = DEFAULT) -> LeadEnvelo
 def _slope(x: NDArray[np.float32], settings: Settings, cut_hz: float | tuple[float, float], kind: Literal["bandpass", "highpass"]) -> NDArray[np.float32]:
     """Root mean square slope (n,) in mV/s of what a filter leaves, over the smoothing time."""
     from scipy.ndimage import uniform_filter1d
-    from scipy.signal import butter, sosfiltfilt
 
-    sections = butter(2, np.asarray(cut_hz), kind, fs=FS_HZ, output="sos")
-    slope = np.gradient(sosfiltfilt(sections, x, padlen=min(x.size - 1, int(FS_HZ))).astype(np.float32)) * np.float32(FS_HZ)
+    slope = np.gradient(zero_phase(x, Butterworth(2, cut_hz, kind, FS_HZ), int(FS_HZ))) * np.float32(FS_HZ)
     np.square(slope, out=slope)
     return np.asarray(np.sqrt(np.maximum(uniform_filter1d(slope, max(1, round(settings.smoothing_s * FS_HZ))), 0)), np.float32)
 

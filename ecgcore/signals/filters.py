@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,16 @@ class BandFilter:
     name: str
     low_hz: float | None
     high_hz: float | None
+
+
+@dataclass(frozen=True)
+class Butterworth:
+    """A Butterworth filter for signals at fs_hz; run forward and backward its order is twice that."""
+
+    order: int
+    cut_hz: float | tuple[float, float]
+    passes: Literal["bandpass", "highpass", "lowpass"]
+    fs_hz: float
 
 
 FILTERS: Final = {
@@ -57,12 +67,24 @@ def apply(name: str, mv: NDArray[np.float32], fs_hz: float, notch_hz: float | No
 
 def band_pass(x: NDArray[np.float32], band_hz: tuple[float, float], fs_hz: float) -> NDArray[np.float32]:
     """One lead (n,) within a pass band, zero phase. No NaN may be in it."""
-    from scipy.signal import butter, sosfiltfilt
-
     if x.size < 2:
         return np.zeros_like(x)
-    sections = butter(ORDER, band_hz, "bandpass", fs=fs_hz, output="sos")
-    return np.asarray(sosfiltfilt(sections, x, padlen=min(x.size - 1, round(3 * fs_hz))), np.float32)
+    return zero_phase(x, Butterworth(ORDER, band_hz, "bandpass", fs_hz), round(3 * fs_hz))
+
+
+def zero_phase(x: NDArray[np.float32], kind: Butterworth, most_pad: int) -> NDArray[np.float32]:
+    """A signal (n,), n at least 2, filtered forward and backward; its ends are mirrored through their last sample, by `most_pad` samples or all there are.
+
+    Gives what scipy's sosfiltfilt does; a filter asked for again is not designed again.
+    """
+    from scipy.signal import sosfilt
+
+    sections, settled = _designed(kind)
+    pad = min(x.size - 1, most_pad)
+    mirrored = np.concatenate([2 * x[0] - x[pad:0:-1], x, 2 * x[-1] - x[-2 : -pad - 2 : -1]])
+    forward, _ = sosfilt(sections, mirrored, zi=settled * mirrored[0])
+    backward, _ = sosfilt(sections, forward[::-1], zi=settled * forward[-1])
+    return np.asarray(backward[::-1][pad : pad + x.size], np.float32)
 
 
 def effective(name: str, fs_hz: float, notch_hz: float | None = None) -> str:
@@ -75,6 +97,15 @@ def effective(name: str, fs_hz: float, notch_hz: float | None = None) -> str:
     else:
         band = "unfiltered"
     return f"{band}, notch {notch:g} Hz" if notch else band
+
+
+@lru_cache(maxsize=64)  # designing takes longer than filtering ten seconds
+def _designed(kind: Butterworth) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Second-order sections (n_sections, 6), and their state (n_sections, 2) after a long time of ones; shared by all who ask, not to be changed."""
+    from scipy.signal import butter, sosfilt_zi
+
+    sections = butter(kind.order, kind.cut_hz, kind.passes, fs=kind.fs_hz, output="sos")
+    return np.asarray(sections), np.asarray(sosfilt_zi(sections))
 
 
 @lru_cache(maxsize=64)  # designing takes half as long as filtering a minute

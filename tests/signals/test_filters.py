@@ -68,3 +68,14 @@ def test_a_cut_off_above_the_rate_is_left_out_and_said_so():
 def test_unknown_filter_names_those_there_are():
     with pytest.raises(InputError, match=r"no filter 'smooth'.*diagnostic"):
         filters.apply("smooth", tone(10), FS_HZ)
+
+
+@pytest.mark.parametrize("n", [2, 50, 1280])
+@pytest.mark.parametrize(("cut_hz", "passes"), [((3.0, 22.0), "bandpass"), (35.0, "highpass")])
+def test_zero_phase_is_what_scipy_gives(n, cut_hz, passes):
+    from scipy.signal import butter, sosfiltfilt
+
+    x = np.random.default_rng(n).normal(size=n).astype(np.float32)
+    expected = sosfiltfilt(butter(2, cut_hz, passes, fs=128, output="sos"), x, padlen=min(n - 1, 128)).astype(np.float32)
+    for _ in range(2):  # designed, and remembered
+        assert np.array_equal(filters.zero_phase(x, filters.Butterworth(2, cut_hz, passes, 128), 128), expected)

@@ -34,3 +34,13 @@ def test_ratio_of_rates():
     assert (ratio(360.0, 128.0).numerator, ratio(360.0, 128.0).denominator) == (16, 45)
     with pytest.raises(InputError, match="above 0"):
         ratio(0.0, 128.0)
+
+
+@pytest.mark.parametrize(("from_hz", "to_hz"), [(500, 128), (360, 128), (128, 500), (250, 500)])
+def test_a_remembered_filter_gives_what_scipy_designs(from_hz, to_hz):
+    from scipy.signal import resample_poly
+
+    x = np.random.default_rng(1).normal(size=1000).astype(np.float32)
+    step = ratio(from_hz, to_hz)
+    for _ in range(2):
+        assert np.array_equal(resample(x, from_hz, to_hz), resample_poly(x, step.numerator, step.denominator, padtype="edge"))
