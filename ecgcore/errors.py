@@ -8,6 +8,7 @@ EcgError
 │   └── MissingFactError    a fact the file does not state; the user must (`.facts` names them)
 ├── ModelError            weights or a card that do not fit
 ├── DataError             a data set that is not there or not what it should be
+├── ClusterError          processes that were to share the work are not there, or fail
 └── StoreError            a stored thing that is not there or may not change
 
 Every message is one line that quotes the offending value and says what would be right.
@@ -51,6 +52,10 @@ class ModelError(EcgError):
 
 class DataError(EcgError):
     """A data set that is not there, or not what it should be."""
+
+
+class ClusterError(EcgError):
+    """The processes that were to share the work are not there, or cannot do it."""
 
 
 class StoreError(EcgError):

@@ -13,6 +13,7 @@ from typing import Final
 
 from ecgcore.errors import FormatError, UnsafeFileError
 from ecgcore.readers import wfdb
+from ecgcore.readers.extent import check_unpacked
 from ecgcore.readers.sources import Blob, Format, MemoryFolder
 
 MAX_MEMBERS: Final = 50_000
@@ -79,12 +80,12 @@ def group(files: Mapping[str, bytes], format_of: Callable[[Blob], Format | None]
     for blob in blobs:
         if blob.name in taken and blob.name not in owned:
             continue
-        if (found := format_of(blob)) is not None and not _is_side_file(blob.name):
+        if (found := format_of(blob)) is not None and not is_side_file(blob.name):
             names = owned.get(blob.name, {blob.name})
             taken |= names
             groups.append(Group(blob, found, {other.name: other.data() for other in blobs if other.name in names}))
     for blob in blobs:
-        if blob.name not in taken and not (groups and _is_side_file(blob.name)):
+        if blob.name not in taken and not (groups and is_side_file(blob.name)):
             raise FormatError(unknown(blob, ()))
     return tuple(groups)
 
@@ -110,7 +111,8 @@ def _join(folder: str, name: str) -> str:
     return str(PurePosixPath(folder) / name)
 
 
-def _is_side_file(name: str) -> bool:
+def is_side_file(name: str) -> bool:
+    """Whether a file or folder of this name commonly lies beside recordings and is none."""
     path = PurePosixPath(name)
     return _SIDE_FILE.fullmatch(path.name) is not None or _SIDE_FOLDER in path.parts
 
@@ -137,7 +139,7 @@ def _members(name: str, data: bytes) -> dict[str, bytes]:
             if any(info.filename == "[Content_Types].xml" for info in infos):
                 raise FormatError(f"{name} is an Office document; save the sheet as CSV")
             for info in infos:
-                if _is_side_file(info.filename):
+                if is_side_file(info.filename):
                     continue
                 content = _content(name, archive, info)
                 if is_zip(content[:4]):
@@ -158,6 +160,7 @@ def _check_declared(name: str, infos: Sequence[zipfile.ZipInfo], packed_bytes: i
         if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
             raise UnsafeFileError(f"{name} holds {info.filename[:80]!r}, which reaches outside its folder; plain names are unpacked")
     total = sum(info.file_size for info in infos)
+    check_unpacked(total, name)
     if total > MAX_UNPACKED_BYTES:
         raise UnsafeFileError(f"{name} unpacks to {total} bytes; at most {MAX_UNPACKED_BYTES} are unpacked")
     if total > max(FREE_BYTES, MAX_RATIO * packed_bytes):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ecgcore import leads as lead_names
 from ecgcore.errors import FormatError
+from ecgcore.readers.extent import check_samples
 from ecgcore.record import MAX_FS_HZ, MIN_FS_HZ, missing_code
 
 _MV_PER_UNIT: Final[dict[str, float]] = {
@@ -138,5 +139,6 @@ def check_extent(promised: int, present: int, what: str) -> None:
 
     Both are samples, all leads together. Raises FormatError quoting them.
     """
+    check_samples(promised, what)
     if promised > max(FREE_SAMPLES, MAX_EXPANSION * present):
         raise FormatError(f"{what} spans {promised} samples but holds only {present}; more than {MAX_EXPANSION} times as many is taken for an error")

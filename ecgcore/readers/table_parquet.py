@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgcore.errors import FormatError
+from ecgcore.readers.extent import check_samples
 from ecgcore.readers.sources import Blob
 from ecgcore.readers.table import Clock, Column, Table
 from ecgcore.readers.table_clock import SECONDS, of_times
@@ -27,6 +28,7 @@ def parse(blob: Blob) -> Table:
         file = parquet.ParquetFile(source)
         schema = file.schema_arrow
         n_rows, n_columns = file.metadata.num_rows, len(schema)
+        check_samples(n_rows * n_columns, blob.name)
         if n_rows * n_columns > max(FREE_CELLS, MAX_CELLS_PER_BYTE * blob.size):
             raise FormatError(f"{blob.name} promises {n_rows} rows of {n_columns} columns in {blob.size} bytes, more than is taken for a recording")
         said = _metadata(schema.metadata or {})

@@ -257,9 +257,14 @@ def _annotations(main: Blob, header: Header, folder: Folder, fs_hz: float, n_sam
     return files, tuple(found)
 
 
+def may_be_called_annotations(name: str) -> bool:
+    """Whether a file of this name may hold annotations: its extension is not that of another kind of file."""
+    return name.rpartition(".")[2].lower() not in _NOT_ANNOTATORS
+
+
 def _may_be_annotations(blob: Blob) -> bool:
     """Whether a file beside a header may hold annotations: neither of another kind nor text, and of a size that can be."""
-    if blob.name.rpartition(".")[2].lower() in _NOT_ANNOTATORS or not 1 < blob.size <= MAX_ANNOTATION_BYTES:
+    if not may_be_called_annotations(blob.name) or not 1 < blob.size <= MAX_ANNOTATION_BYTES:
         return False
     head = blob.head(1024)
     printable = head.decode("latin-1").replace("\t", " ").replace("\r", " ").replace("\n", " ").isprintable()

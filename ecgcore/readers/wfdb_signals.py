@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgcore.errors import FormatError
+from ecgcore.readers.extent import check_samples
 from ecgcore.readers.sources import Blob, Folder
 from ecgcore.readers.wfdb_header import Header, Signal
 from ecgcore.readers.wfdb_samples import FLAC, FORMATS, Samples, decode
@@ -132,6 +133,7 @@ def _flac_frames(blob: Blob, signals: list[Signal], header: Header) -> int:
     with _flac(blob, signals) as flac:
         held = max(int(flac.frames) - signals[0].offset, 0) // signals[0].per_frame
     promised = header.n_frames or held
+    check_samples(promised * len(signals), blob.name)
     if promised * len(signals) > max(FREE_FLAC_SAMPLES, MAX_FLAC_SAMPLES_PER_BYTE * blob.size):
         raise FormatError(f"{blob.name} promises {promised} samples of each signal in {blob.size} bytes, more than FLAC can pack")
     return held
