@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from ecgcore import reviewed, tiles
 from ecgcore.errors import EcgError, InputError, LeadError, StoreError
 from ecgcore.findings import AAMI_OF_MIT
 from ecgcore.review import FILE_AUTHOR, State, command_from
-from pages.ui import access, desk, maps, rights, tokens
+from pages.ui import access, desk, maps, rights, service, tokens
 
 TOKEN_HEADER: Final = "X-Strip-Token"  # noqa: S105  # the name of the header
 NOT_FROM_MODEL: Final = 255
@@ -208,4 +208,5 @@ _READ: Final = {"tile": tile, "beats": beats, "reference": reference, "state": s
 ROUTES: Final = [
     *(Route(f"/strip/{{record_id}}{at}/{name}", _get(handler)) for at in ("", "/at/{seq:int}") for name, handler in _READ.items()),
     Route("/strip/{record_id}/edit", _post_edit, methods=["POST"]),
+    Mount("/api", app=service.api),
 ]
