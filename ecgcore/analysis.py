@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import Final
+from functools import cache, partial
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,10 @@ from ecgcore.inference import beats as beat_models
 from ecgcore.leads import ecg_leads, is_ecg, normalise
 from ecgcore.progress import Progress, silent
 from ecgcore.record import Record
+from ecgcore.rhythm import LEAST_S, LONGEST_S, Heard, rhythm_of_heard
 from ecgcore.signals import detection, features, filters, peaks, quality, resampling
+
+AtRate: TypeAlias = Callable[[str, float], NDArray[np.float32]]  # a lead (n,) at a rate in Hz, without NaN
 
 FEW_BEATS: Final = 5
 LOW_FS_HZ: Final = 50.0
@@ -23,29 +26,37 @@ DOUBTFUL: Final = 0.10  # share of the beats
 IRREGULAR: Final = 0.10  # of the RR interval; sinus rhythm stays below 0.05, atrial fibrillation lies around 0.2
 
 
-def analyze(record: Record, leads: Iterable[str] | None = None, *, model: str = "beats", progress: Progress | None = None) -> Analysis:
-    """Every beat of a record found and classified, and the signal judged, on the leads chosen.
+def analyze(record: Record, leads: Iterable[str] | None = None, *, model: str = "beats", rhythm_model: str | None = "universal", progress: Progress | None = None) -> Analysis:
+    """Every beat of a record found and classified, its rhythm told where it is short enough to have one, and the signal judged, on the leads chosen.
 
-    For None these are all leads named as ECG leads, or all there are where none is named so.
+    For None these are all leads named as ECG leads, or all there are where none is named so. Without a `rhythm_model` no rhythm is told.
 
     Raises LeadError for a lead the record does not have, ModelError for a model that is not there or does not fit.
     """
     tell, timing = progress or silent, _Timing()
     chosen = record.select(ecg_leads(record.leads) if leads is None else leads)
     classifier = beat_models.load(model)
+    short = record.duration_s <= LONGEST_S
+    at_rate = cache(partial(_at_rate, record)) if short else partial(_at_rate, record)  # a long one is read again each time
     with timing("detection"):
         clarities: list[detection.Clarity] = []
-        coarse = detection.pick(detection.fuse(_envelopes(record, chosen, clarities, tell)))
+        coarse = detection.pick(detection.fuse(_envelopes(at_rate, chosen, clarities, tell)))
         samples = peaks.refine(partial(record.mv, chosen), record.n_samples, record.fs_hz, coarse / detection.FS_HZ, np.stack([c.background_at(coarse) for c in clarities]))
     with timing("quality"):
         tell(0.5, "judging the signal")
         judged = _quality(record, chosen, clarities)
     with timing("classification"):
         tell(0.6, "classifying beats")
-        beats = _classified(classifier, record, chosen, clarities, samples, detection.NAME)
+        beats = _classified(classifier, record, chosen, clarities, samples, detection.NAME, at_rate)
+    with timing("rhythm"):
+        tell(0.9, "telling the rhythm")
+        told = None
+        if rhythm_model is not None and short and record.duration_s >= LEAST_S and record.fs_hz >= LOW_FS_HZ:
+            heard = Heard(tuple(at_rate(lead, detection.FS_HZ) for lead in chosen), tuple(clarities), coarse)
+            told = rhythm_of_heard(record, chosen, heard, model=rhythm_model)
     tell(1.0, "done")
     said = (*_cautions(chosen, beats, judged, record.fs_hz), *cautions_of(classifier, chosen))
-    return Analysis(Info.of(record), chosen, beats, rhythm=None, quality=judged, timing_s=timing.seconds, notes=said)
+    return Analysis(Info.of(record), chosen, beats, rhythm=told, quality=judged, timing_s=timing.seconds, notes=said)
 
 
 def classify(record: Record, samples: NDArray[np.int64], leads: Iterable[str] | None = None, *, model: str = "beats") -> Beats:
@@ -53,7 +64,7 @@ def classify(record: Record, samples: NDArray[np.int64], leads: Iterable[str] | 
     chosen = record.select(ecg_leads(record.leads) if leads is None else leads)
     classifier = beat_models.load(model)
     clarities = [detection.envelope(_at_rate(record, lead, detection.FS_HZ)).clarity for lead in classifier.takes(chosen)]
-    return _classified(classifier, record, classifier.takes(chosen), clarities, samples, "given")
+    return _classified(classifier, record, classifier.takes(chosen), clarities, samples, "given", partial(_at_rate, record))
 
 
 def cautions_of(classifier: beat_models.BeatModel, leads: tuple[str, ...]) -> tuple[str, ...]:
@@ -67,20 +78,22 @@ def cautions_of(classifier: beat_models.BeatModel, leads: tuple[str, ...]) -> tu
     return tuple(said)
 
 
-def _envelopes(record: Record, leads: tuple[str, ...], clarities: list[detection.Clarity], tell: Progress) -> Iterator[detection.LeadEnvelope]:
+def _envelopes(at_rate: AtRate, leads: tuple[str, ...], clarities: list[detection.Clarity], tell: Progress) -> Iterator[detection.LeadEnvelope]:
     """The detector's view of each lead, one at a time: a day of several leads never stands in memory as floats. Their clarity is kept."""
     for done, lead in enumerate(leads):
         tell(0.5 * done / len(leads), f"finding beats in {lead}")
-        seen = detection.envelope(_at_rate(record, lead, detection.FS_HZ))
+        seen = detection.envelope(at_rate(lead, detection.FS_HZ))
         clarities.append(seen.clarity)
         yield seen
         del seen  # before the next is made
 
 
-def _classified(classifier: beat_models.BeatModel, record: Record, leads: tuple[str, ...], clarities: list[detection.Clarity], samples: NDArray[np.int64], detector: str) -> Beats:
+def _classified(
+    classifier: beat_models.BeatModel, record: Record, leads: tuple[str, ...], clarities: list[detection.Clarity], samples: NDArray[np.int64], detector: str, at_rate: AtRate
+) -> Beats:
     """Beats from their positions; those of the leads that the model looks at are read again, one at a time, at its rate."""
     spec, looked_at = classifier.card.input, classifier.takes(leads)
-    filtered = (filters.band_pass(_at_rate(record, lead, spec.fs_hz), spec.band_hz, spec.fs_hz) for lead in looked_at)
+    filtered = (filters.band_pass(at_rate(lead, spec.fs_hz), spec.band_hz, spec.fs_hz) for lead in looked_at)
     at = (samples / record.fs_hz * detection.FS_HZ).astype(np.int64)
     trust = np.stack([clarity.trust(at) for lead, clarity in zip(leads, clarities, strict=True) if lead in looked_at])
     probabilities = classifier.probabilities(filtered, trust, samples, record.fs_hz)

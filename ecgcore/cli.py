@@ -4,12 +4,14 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ecgcore.errors import EcgError, FormatError, InputError
+from ecgcore.progress import Progress
 
 DISCLAIMER = "Not a medical device; every finding needs a physician's over-read."
 
@@ -38,13 +40,18 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("file", metavar="FILE", help="a recording; for WFDB the record's path or its .hea")
     _facts(info)
 
-    analyze = _verb(verbs, "analyze", _analyze, "find and classify every beat")
-    analyze.add_argument("file", metavar="FILE")
+    analyze = _verb(verbs, "analyze", _analyze, "find and classify every beat, of one recording or of all in a folder")
+    analyze.add_argument("file", metavar="FILE", help="a recording; or with --out a folder of recordings")
     analyze.add_argument("--leads", help="names with commas, such as II,V1; all when left out")
     analyze.add_argument("--model", default="beats", help="name or name@version (default: beats)")
     analyze.add_argument("--json", action="store_true", help="the whole Analysis as JSON")
     analyze.add_argument("--atr", type=Path, metavar="DIR", help="write the beats as a WFDB annotation file DIR/<record>.lw")
     _facts(analyze)
+    many = analyze.add_argument_group("for a folder of recordings")
+    many.add_argument("--out", type=Path, metavar="TABLE.parquet", help="a row for each recording; the same command again goes on where it stopped")
+    many.add_argument("--workers", type=int, metavar="N", help="processes of this machine (default: one a core)")
+    many.add_argument("--scheduler", metavar="ADDRESS", help="share the work with a Dask cluster, such as tcp://host:8786")
+    many.add_argument("--restart", action="store_true", help="make all rows anew")
 
     convert = _verb(verbs, "convert", _convert, "write a recording as WFDB (.hea), EDF+ (.edf) or CSV (.csv)")
     convert.add_argument("file", metavar="FILE")
@@ -52,10 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("--review", type=Path, metavar="JSON", help="name the reconstructions accepted in this review of the recording, and write their values beside it")
     _facts(convert)
 
-    evaluate = _verb(verbs, "evaluate", _evaluate, "figures of a model on records with reference beats, as JSON")
-    evaluate.add_argument("model", metavar="MODEL", help="a beat model, several with commas for mean and spread, qrs for beat detection alone, or intervals (PR, QRS, QT on LUDB)")
-    evaluate.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder of WFDB records with .atr files; for intervals that of LUDB")
-    evaluate.add_argument("--records", default="ds2", help="ds1, ds2, all, or 100,101 (default: ds2); for intervals all, odd, even, or 1,2")
+    evaluate = _verb(verbs, "evaluate", _evaluate, "figures of a model on records with reference beats or rhythms, as JSON")
+    models = "a beat model, several with commas for mean and spread, a rhythm model, qrs for beat detection alone, or intervals (PR, QRS, QT on LUDB)"
+    evaluate.add_argument("model", metavar="MODEL", help=models)
+    evaluate.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder of WFDB records with .atr files; for intervals and rhythm that of a data set")
+    evaluate.add_argument("--records", help="ds1, ds2, all, or 100,101 (default: ds2); for intervals all, odd, even, or 1,2; for rhythm held-out (default) or all")
     evaluate.add_argument("--leads", help="first, or names with commas; all when left out")
     evaluate.add_argument("--without", default="", metavar="RECORDS", help="records to leave out of those, with commas")
     evaluate.add_argument("--noise", metavar="KIND:DB", help="add noise of nstdb first: ma:12 is muscle artefact at 12 dB, bw baseline wander")
@@ -80,6 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     data = _verb(verbs, "data", _data, "fetch a public data set from PhysioNet: data get NAME")
     data.add_argument("what", choices=("get",))
     data.add_argument("name", metavar="NAME", help="mitdb, svdb, …")
+    serve = _verb(verbs, "serve", _serve, "answer requests by HTTP with beats and rhythm")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen at; for any other than this machine's own LEADWISE_API_KEYS must be set (default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, default=8000, help="port to listen at (default: 8000)")
+    serve.add_argument("--new-key", action="store_true", help="make an API key instead: print it, and what to put into LEADWISE_API_KEYS")
     demo = _verb(verbs, "demo", _demo, "write the synthetic demo records as WFDB")
     demo.add_argument("folder", metavar="DIR", type=Path)
     return parser
@@ -121,6 +133,11 @@ def _analyze(options: argparse.Namespace) -> None:
     from ecgcore.analysis import analyze
     from ecgcore.record import Annotation
 
+    if options.out is not None or (Path(options.file).is_dir() and not Path(f"{options.file}.hea").is_file()):
+        _analyze_folder(options)
+        return
+    if options.workers is not None or options.scheduler or options.restart:
+        raise InputError("--workers, --scheduler and --restart are for a folder of recordings, with --out TABLE.parquet")
     record = _read(options)
     analysis = analyze(record, options.leads.split(",") if options.leads else None, model=options.model)
     if options.atr:
@@ -129,6 +146,48 @@ def _analyze(options: argparse.Namespace) -> None:
         options.atr.mkdir(parents=True, exist_ok=True)
         wfdb.write_annotation(Annotation.of("lw", analysis.beats.samples, analysis.beats.codes), record.fs_hz, options.atr / f"{record.name}.lw")
     print(analysis.to_json() if options.json else _summary(analysis))
+
+
+def _analyze_folder(options: argparse.Namespace) -> None:
+    """A row for each recording in a folder. Stopped by Ctrl-C, it says how to go on, and ends with status 130."""
+    from ecgcore.archive import analyze_folder
+
+    if options.out is None:
+        raise InputError(f"{options.file} is a folder; say where the table of its recordings is to go: --out TABLE.parquet")
+    if not Path(options.file).is_dir():
+        raise InputError(f"--out is for a folder of recordings, and {options.file} is none")
+    if options.json or options.atr:
+        raise InputError("--json and --atr are for one recording; of a folder the table of --out is written")
+    facts = {"fs_hz": options.fs_hz, "units": options.units, "lead_names": options.lead_names.split(",") if options.lead_names else None}
+    shared = {"scheduler": options.scheduler, "workers": options.workers, "restart": options.restart}
+    with _one_line_of_progress() as progress:
+        try:
+            made = analyze_folder(options.file, options.out, options.leads.split(",") if options.leads else None, model=options.model, progress=progress, **shared, **facts)
+        except KeyboardInterrupt:
+            print("\necgcore: stopped; what is done is kept, and the same command goes on from there", file=sys.stderr)
+            raise SystemExit(130) from None
+    print(f"{made.table}: {made.recordings:,} recordings, {made.made:,} of them analysed now in {made.seconds:.1f} s, {made.errors:,} with an error")
+    if made.skipped:
+        print(f"skipped {len(made.skipped):,} files that are no recording: {', '.join(made.skipped[:5])}{', …' if len(made.skipped) > 5 else ''}")
+    print(DISCLAIMER)
+
+
+@contextmanager
+def _one_line_of_progress() -> Iterator[Progress | None]:
+    """Tells on a terminal how far long work is, in one line that is gone in the end; None where stderr is no terminal."""
+
+    def tell(share: float, what: str) -> None:
+        bar = ("█" * round(20 * share)).ljust(20, "·")
+        sys.stderr.write(f"\r\x1b[K{bar} {share:4.0%}  {what}")
+        sys.stderr.flush()
+
+    if not sys.stderr.isatty():
+        yield None
+        return
+    try:
+        yield tell
+    finally:
+        sys.stderr.write("\r\x1b[K")
 
 
 def _summary(analysis: Any) -> str:
@@ -207,6 +266,18 @@ def _data(options: argparse.Namespace) -> None:
     from ecgcore.data import fetch
 
     print(fetch(options.name))
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from ecgcore.service import keys
+
+    if options.new_key:
+        key = keys.new_key()
+        print(f"key, for the client, shown this once: {key}\nSHA-256, for LEADWISE_API_KEYS: {keys.digest_of(key)}")
+        return
+    from ecgcore.service.serve import serve
+
+    serve(options.host, options.port, lambda said: print(said, file=sys.stderr, flush=True))
 
 
 def _demo(options: argparse.Namespace) -> None:

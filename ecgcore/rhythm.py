@@ -53,6 +53,20 @@ class Seen:
         return np.asarray((np.ptp(self.swing_mv[:, cut], axis=1) >= quality.FLAT_RANGE_MV) & (self.missing[:, cut].mean(axis=1) <= MISSING_SHARE))
 
 
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What the detector was given and what it found.
+
+    leads      (n,) float32 each, at segments.FS_HZ, without NaN
+    clarities  of each lead
+    beats      (n_beats,) int64, R peaks at segments.FS_HZ
+    """
+
+    leads: tuple[NDArray[np.float32], ...]
+    clarities: tuple[detection.Clarity, ...]
+    beats: NDArray[np.int64]
+
+
 def rhythm_of(record: Record, leads: Iterable[str] | None = None, *, start_s: float = 0.0, stop_s: float | None = None, model: str = "universal", checks: bool = False) -> Rhythm:
     """The rhythm of a stretch of 5 to 60 s on the leads chosen; with `checks` whether the weights of the leads are to be trusted.
 
@@ -70,6 +84,13 @@ def rhythm_of(record: Record, leads: Iterable[str] | None = None, *, start_s: fl
     seen = read(record, chosen, found, left_s, min(record.duration_s, stop_s + MARGIN_S))
     first, n = round((start_s - left_s) * segments.FS_HZ), int((stop_s - start_s) * segments.FS_HZ) // STEP * STEP
     return told(found, seen, chosen, (first, n), start_s, checks)
+
+
+def rhythm_of_heard(record: Record, leads: tuple[str, ...], heard: Heard, *, model: str = "universal") -> Rhythm:
+    """As `rhythm_of` of a whole record of 5 to 60 s, where the detector has been over these leads of it already. Raises ModelError."""
+    found = rhythm_models.load(model)
+    seen = _seen(record, leads, found, (0, record.n_samples), heard)
+    return told(found, seen, leads, (0, int(record.duration_s * segments.FS_HZ) // STEP * STEP), 0.0, False)
 
 
 def rhythm_along(record: Record, leads: Iterable[str] | None = None, *, model: str = "universal", progress: Progress | None = None) -> RhythmTrend:
@@ -101,16 +122,21 @@ def rhythm_along(record: Record, leads: Iterable[str] | None = None, *, model: s
 def read(record: Record, leads: tuple[str, ...], model: RhythmModel, start_s: float, stop_s: float, tell: Progress = silent) -> Seen:
     """The leads between two times, at segments.FS_HZ, with their beats, found in all of them together."""
     start, stop = round(start_s * record.fs_hz), min(record.n_samples, round(stop_s * record.fs_hz))
-    raw, envelopes, scaled, missing = [], [], [], []
+    raw, envelopes = [], []
     for done, lead in enumerate(leads):
         tell(0.6 * done / len(leads), f"reading {lead}")
         raw.append(resampling.resample_blocks(partial(_lead, record, lead, start), stop - start, record.fs_hz, segments.FS_HZ))
         envelopes.append(detection.envelope(raw[-1]))
-        scaled.append(segments.scaled(filters.band_pass(raw[-1], model.card.input.band_hz, segments.FS_HZ)))
-        missing.append(_missing(record, lead, start, stop, raw[-1].size))
-    everywhere = np.arange(raw[0].size)
-    background = np.stack([one.clarity.background_at(everywhere) for one in envelopes])
-    return Seen(np.stack(scaled), np.stack(raw), np.stack(missing), background, detection.pick(detection.fuse(envelopes)))
+    return _seen(record, leads, model, (start, stop), Heard(tuple(raw), tuple(one.clarity for one in envelopes), detection.pick(detection.fuse(envelopes))))
+
+
+def _seen(record: Record, leads: tuple[str, ...], model: RhythmModel, cut: tuple[int, int], heard: Heard) -> Seen:
+    """What a model is to look at of the record's samples cut[0] ≤ i < cut[1], from what the detector has made of them."""
+    scaled = [segments.scaled(filters.band_pass(lead, model.card.input.band_hz, segments.FS_HZ)) for lead in heard.leads]
+    missing = [_missing(record, lead, *cut, heard.leads[0].size) for lead in leads]
+    everywhere = np.arange(heard.leads[0].size)
+    background = np.stack([clarity.background_at(everywhere) for clarity in heard.clarities])
+    return Seen(np.stack(scaled), np.stack(heard.leads), np.stack(missing), background, heard.beats)
 
 
 def fed(seen: Seen, leads: tuple[str, ...], firsts: list[int], n: int) -> Windows:
@@ -148,10 +174,7 @@ def told(model: RhythmModel, seen: Seen, leads: tuple[str, ...], cut: tuple[int,
 def _chosen(record: Record, leads: Iterable[str] | None) -> tuple[str, ...]:
     if record.fs_hz < LOW_FS_HZ:
         raise InputError(f"{record.name} has {record.fs_hz:g} samples a second; rhythm is told from {LOW_FS_HZ:g} on")
-    chosen = record.select(ecg_leads(record.leads) if leads is None else leads)
-    if not chosen:
-        raise InputError("no lead is chosen; rhythm is told from one on")
-    return chosen
+    return record.select(ecg_leads(record.leads) if leads is None else leads)
 
 
 def _doubt(model: RhythmModel, seen: Seen, row: NDArray[np.float32], first: int, n: int) -> str:

@@ -1,8 +1,9 @@
-"""Benchmarks on real data: python -m tests.bench [cold warm detectors beats day app strip shapes filling maps]. Prints JSON; asserts nothing."""
+"""Benchmarks on real data: python -m tests.bench [cold warm detectors beats day app strip shapes filling maps service archive]. Prints JSON; asserts nothing."""
 
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -13,14 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pyarrow import parquet
 
 from ecgcore import data, writers
 from ecgcore import shapes as shape_groups
 from ecgcore.analysis import analyze, classify
 from ecgcore.api import evaluate
+from ecgcore.demo import record_of, synthesise
+from ecgcore.leads import STANDARD
 from ecgcore.readers import read
 from ecgcore.record import Record
-from ecgcore.settings import ROOT
+from ecgcore.settings import ROOT, data_folders
 
 DAY_S = 24 * 3600
 REPEATS = 5
@@ -140,13 +144,64 @@ def _mapping(ectopy: Any, found: Any, record: Any) -> dict[str, float]:
     return {"places": places, **{name: round(seconds, 2) for name, seconds in taken.items()}}
 
 
+def service() -> dict[str, Any]:
+    """Milliseconds of a whole request for the rhythm of twelve leads of 10 s, one client and sixteen, and requests a second."""
+    from tests.service.timing import measure
+
+    return measure()
+
+
+def archive() -> dict[str, Any]:
+    """Recordings a second of 2,000 twelve-lead ones of 10 s at 500 Hz in a folder, as a new process with one worker a core; ptbxl's 500 taken four times, else synthetic ones."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, table = Path(name) / "in", Path(name) / "table.parquet"
+        source = _twelve_leads(folder)
+        command = [sys.executable, "-m", "ecgcore", "analyze", str(folder), "--out", str(table)]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = _timed(lambda: subprocess.run(command, check=True, capture_output=True, cwd=ROOT))  # noqa: S603 - our own words
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        again = _timed(lambda: subprocess.run(command, check=True, capture_output=True, cwd=ROOT))  # noqa: S603 - our own words
+        made = parquet.read_table(table).to_pydict()
+    peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    processor_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {
+        "recordings": len(made["path"]),
+        "of": source,
+        "errors": sum(error is not None for error in made["error"]),
+        "seconds": round(seconds, 1),
+        "records_per_s": round(len(made["path"]) / seconds, 1),
+        "processor_ms_of_one": round(1000 * processor_s / len(made["path"]), 1),  # of a core, whatever else the machine does
+        "median_ms_of_one": round(1000 * statistics.median(made["seconds"]), 1),
+        "peak_mb_of_a_process": round(peak_mb),
+        "second_run_s": round(again, 1),
+    }
+
+
+def _twelve_leads(folder: Path) -> str:
+    """Writes 2,000 recordings into a folder; says what they are."""
+    found = [place / "ptbxl" for place in data_folders() if (place / "ptbxl").is_dir()]
+    headers = sorted(found[0].rglob("*_hr.hea")) if found else []
+    if not headers:
+        made = folder.with_name("made")
+        for seed in range(50):
+            beats = [(0.5 + (0.6 + 0.01 * seed) * i, "V" if i == seed % 20 else "N") for i in range(14)]
+            writers.write(record_of(f"r{seed:02d}", synthesise(beats, 10, STANDARD, 500, seed=seed), beats, STANDARD, 500), made / f"r{seed:02d}.hea")
+        headers = sorted(made.glob("*.hea"))
+    for copy in range(2000 // len(headers)):
+        (folder / str(copy)).mkdir(parents=True)
+        for header in headers:
+            for file in (header, header.with_suffix(".dat")):
+                shutil.copy(file, folder / str(copy))
+    return "ptbxl" if found else "synthetic"
+
+
 def _timed(work: Callable[[], Any]) -> float:
     begun = time.perf_counter()
     work()
     return time.perf_counter() - begun
 
 
-ALL = (day, cold, warm, detectors, beats, app, strip, shapes, filling, maps)  # the day first: peak memory of children is kept over all of them
+ALL = (day, cold, warm, detectors, beats, app, strip, shapes, filling, maps, service, archive)  # the day first: peak memory of children is kept over all of them
 
 if __name__ == "__main__":
     wanted = sys.argv[1:]

@@ -23,7 +23,6 @@ from ecgcore.training.universal_data import SUBSETS, Batch, Drawn, Piece, batch,
 from ecgcore.training.universal_figures import Answers
 from ecgcore.training.universal_module import Asked, Control, Make, Net, learn, network
 
-CONTROLS: Final = 4  # networks with random weights
 MITDB_S: Final = 10.0
 SAME_PATIENT: Final = "201"  # of mitdb is 202, who is tested
 INPUTS: Final = ("signals", "beats", "lead_ids", "present")
@@ -63,7 +62,7 @@ def train(recipe: AnyLeadRecipe, run: Path, device: str, minutes: float | None, 
     tables = universal_card.tables(recipe, answers, settled, nets[recipe.held_out], device, spent)
     shipped = Asked(nets[recipe.held_out], settled.scale).eval()
     torch.manual_seed(recipe.optimisation.seed + 1)
-    control = Control([network(recipe) for _ in range(CONTROLS)]).eval()
+    control = Control([network(recipe) for _ in range(recipe.network.controls)]).eval()
     return Trained(shipped, control, tables), universal_card.card(recipe, answers, settled, device, spent)
 
 

@@ -91,6 +91,19 @@ def test_a_recipe_gives_a_model_for_any_leads_its_tables_and_a_card(tiny, tmp_pa
     assert kinds.sum() == pytest.approx(1, abs=1e-5)
 
 
+def test_the_papers_network_is_trained_and_asked_alike(tiny, tmp_path, monkeypatch):
+    full = recipes.load("universal_full")
+    network = full.network.model_copy(update={"widths": (16, 16, 16, 32), "controls": 1})
+    monkeypatch.setattr(recipes, "load", lambda name: tiny.model_copy(update={"name": "universal_full", "network": network}))
+    monkeypatch.setattr(universal_figures, "DRAWS", 2)
+    card, folder = training.train("universal_full", device="cpu", out=tmp_path / "out")
+    assert full.network.widths == (64, 128, 256, 512)
+    assert card.id == "universal_full@1"
+    monkeypatch.setattr("ecgcore.settings.SHIPPED_WEIGHTS", tmp_path / "out")
+    told = rhythm_of(recording("r", "SR", STANDARD, seconds=12.0, seed=7), ("I", "V1"), model="universal_full")
+    assert sum(told.probabilities.values()) == pytest.approx(1, abs=1e-3)
+
+
 def test_a_resumed_run_ends_as_an_unbroken_one(tiny, tmp_path):
     found = universal.mixture(tiny)
     once = universal.learned_first(tiny, found, tmp_path / "once", "cpu", None, False)

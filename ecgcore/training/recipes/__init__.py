@@ -240,6 +240,7 @@ KINDS: Final[dict[str, type[Common]]] = {
     "segmenter": SegmenterRecipe,
     "wonhee": WonheeRecipe,
     "universal": AnyLeadRecipe,
+    "universal_full": AnyLeadRecipe,
     **dict.fromkeys(CHAPMAN, ChapmanRecipe),
 }
 

@@ -15,7 +15,10 @@ class AnyLeadInput(Part):
 
 
 class AnyLeadNetwork(Part):
-    """Sizes of the network; `design` "universal" is the paper's UniversalECGNet, for which only `dropout` is asked."""
+    """Sizes of the network; of `design` "universal", the paper's UniversalECGNet, only `widths` and `dropout` are asked.
+
+    controls  networks with random weights that its lead weights are checked by
+    """
 
     design: Literal["any lead", "universal"]
     widths: tuple[int, ...]
@@ -24,6 +27,7 @@ class AnyLeadNetwork(Part):
     lead_size: int
     reduction: int
     dropout: float
+    controls: int
 
 
 class AnyLeadStage(Part):
