@@ -18,6 +18,7 @@ def main() -> None:
         [
             st.Page("pages/records.py", title="Records", icon=":material/folder_open:", default=True),
             st.Page("pages/review.py", title="Review", icon=":material/ecg_heart:"),
+            st.Page("pages/rhythm.py", title="Rhythm", icon=":material/monitor_heart:"),
             st.Page("pages/restore.py", title="Restore", icon=":material/timeline:"),
             st.Page("pages/sessions.py", title="Sessions", icon=":material/groups:"),
             st.Page("pages/evidence.py", title="Evidence", icon=":material/fact_check:"),

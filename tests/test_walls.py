@@ -20,6 +20,7 @@ FORBIDDEN = {  # folder of ecgcore → parts of ecgcore it must not know
     "figures": {"store", "training", "models", "readers"},
     "store": {"figures", "training", "models", "pages"},
     "inference": {"store", "figures", "training", "models", "readers"},
+    "service": {"store", "figures", "training", "models", "evaluation"},
 }
 
 
@@ -99,6 +100,7 @@ STORES = "from ecgcore.store import Store; Store({home!r}).list()"
         ("evaluation", (ANALYSES, READS, WRITES, STORES)),
         ("figures", (ANALYSES, READS, WRITES, STORES)),
         ("store", (ANALYSES, READS, WRITES)),
+        ("service", (ANALYSES, READS, WRITES, STORES)),
     ],
 )
 def test_deleting_a_folder_breaks_only_what_its_name_says(folder, still_works, tmp_path):

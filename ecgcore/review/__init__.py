@@ -9,10 +9,12 @@ from ecgcore.review.codec import change_from_json, change_to_json, sha256, state
 from ecgcore.review.commands import Add, ChangeMark, Command, Delete, Move, PutMark, Relabel, RemoveMark, ReplaceBeats, command_from
 from ecgcore.review.marks import FILE_AUTHOR, Change, Event, Item, Marks
 from ecgcore.review.rebase import rebased
+from ecgcore.review.rhythms import AcceptRhythm
 from ecgcore.review.state import State
 
 __all__ = [
     "FILE_AUTHOR",
+    "AcceptRhythm",
     "Add",
     "Change",
     "ChangeMark",

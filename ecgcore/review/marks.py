@@ -103,7 +103,7 @@ class Event:
     at       UTC
     model    name@version of the model whose beats the reading stands on after the event
     of       seq of the event undone or redone, else None
-    note     reason, statement, or what the beats were found on
+    note     reason, statement, what the beats were found on, or which model called the rhythm
     command  the id its sender gave it, unique in the reading
     """
 
@@ -145,6 +145,7 @@ _SAID: Final = {
     "mark": "{item}{text} marked",
     "change_mark": "{item}{text} changed",
     "unmark": "{item}{text} removed",
+    "accept": "{item}{text} accepted{note}",
     "import": "{were} replaced by {are} of {author}",
     "rebase": "went over to beats of {model}{note}: {were} replaced by {are}",
     "consensus": "what the readers agree on taken over",

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from ecgcore.errors import StoreError
-from ecgcore.review import Change, Command, Event, State, rebased, sha256
+from ecgcore.review import AcceptRhythm, Change, Command, Event, State, rebased, sha256
 from ecgcore.review.adjudication import disagreements_from_json, undecided
 from ecgcore.review.commands import MAX_NAME, MAX_TEXT, ReplaceBeats, check_text
 from ecgcore.store import database, folding, readings
@@ -128,7 +128,8 @@ class Reviews:
             if row.kind == readings.ADJUDICATION and isinstance(command, ReplaceBeats):
                 raise StoreError("an adjudication rests on what two readers signed; its beats are not replaced by those of a file")
             n_samples = session.execute(select(RecordRow.n_samples).where(RecordRow.id == row.record_id)).scalar_one()
-            return _Draft(command.name, command.change(opened.now, n_samples, who))
+            note = command.basis if isinstance(command, AcceptRhythm) else ""
+            return _Draft(command.name, command.change(opened.now, n_samples, who), note=note)
 
         return self._append(reading_id, who, command_id, plan)
 

@@ -7,6 +7,7 @@ from ecgcore import settings
 from ecgcore.findings import Analysis, EctopyMap
 from ecgcore.progress import Progress
 from ecgcore.record import Annotation, Record
+from ecgcore.rhythm_findings import Rhythm, RhythmTrend
 from ecgcore.signals.pyramid import Pyramid
 from ecgcore.store import Store
 from ecgcore.store.reconstructions import Reconstructions
@@ -17,6 +18,8 @@ from pages.ui.making import Making
 OPEN_RECORDS = 8
 OPEN_ANALYSES = 8
 KEPT_MAPS = 4  # that of a day has some ten million strengths
+KEPT_RHYTHMS = 512  # each of a stretch and some leads: comparing the leads of one stretch takes some twenty
+KEPT_TRENDS = 8
 
 
 def store() -> Store:
@@ -56,10 +59,22 @@ def analysis(analysis_id: str) -> Analysis:
     return _analysis(store(), analysis_id)
 
 
-def ectopy_map(record_id: str, lead: str, model: str) -> Making:
+def ectopy_map(record_id: str, lead: str, model: str) -> Making[EctopyMap]:
     """The map of a stored recording on one lead by a model (name@version): made once it is begun, then kept. Raises StoreError."""
     opened = store()
     return _ectopy_map(opened, record_id, opened.get(record_id).created.isoformat(), lead, model)
+
+
+def rhythm(record_id: str, leads: tuple[str, ...], span_s: tuple[float, float | None], model: str, *, checks: bool = False) -> Rhythm:
+    """The rhythm of a stretch (start, stop in s; None the end) of a stored recording on some leads by a model (name@version): found once, then kept. Raises EcgError."""
+    opened = store()
+    return _rhythm(opened, record_id, opened.get(record_id).created.isoformat(), leads, span_s, model, checks)
+
+
+def rhythm_trend(record_id: str, leads: tuple[str, ...], model: str) -> Making[RhythmTrend]:
+    """The rhythm along a stored recording on some leads by a model (name@version): made once it is begun, then kept. Raises StoreError."""
+    opened = store()
+    return _rhythm_trend(opened, record_id, opened.get(record_id).created.isoformat(), leads, model)
 
 
 def annotation(record_id: str, annotator: str) -> Annotation:
@@ -93,7 +108,7 @@ def _analysis(opened: Store, analysis_id: str) -> Analysis:
 
 
 @lru_cache(maxsize=KEPT_MAPS)
-def _ectopy_map(opened: Store, record_id: str, created: str, lead: str, model: str) -> Making:
+def _ectopy_map(opened: Store, record_id: str, created: str, lead: str, model: str) -> Making[EctopyMap]:
     return Making(partial(_located, _record(opened, record_id, created), lead, model))
 
 
@@ -101,3 +116,21 @@ def _located(record: Record, lead: str, model: str, told: Progress) -> EctopyMap
     from ecgcore.ectopy import locate
 
     return locate(record, (lead,), model=model, progress=told)
+
+
+@lru_cache(maxsize=KEPT_RHYTHMS)
+def _rhythm(opened: Store, record_id: str, created: str, leads: tuple[str, ...], span_s: tuple[float, float | None], model: str, checks: bool) -> Rhythm:
+    from ecgcore.rhythm import rhythm_of
+
+    return rhythm_of(_record(opened, record_id, created), leads, start_s=span_s[0], stop_s=span_s[1], model=model, checks=checks)
+
+
+@lru_cache(maxsize=KEPT_TRENDS)
+def _rhythm_trend(opened: Store, record_id: str, created: str, leads: tuple[str, ...], model: str) -> Making[RhythmTrend]:
+    return Making(partial(_followed, _record(opened, record_id, created), leads, model))
+
+
+def _followed(record: Record, leads: tuple[str, ...], model: str, told: Progress) -> RhythmTrend:
+    from ecgcore.rhythm import rhythm_along
+
+    return rhythm_along(record, leads, model=model, progress=told)

@@ -2,33 +2,34 @@
 
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Generic, TypeVar
 
-from ecgcore.findings import EctopyMap
 from ecgcore.progress import Progress
+
+T = TypeVar("T")
 
 
 class Stopped(Exception):  # noqa: N818  # no error: the reader wished it
-    """The reader stopped the making of a map."""
+    """The reader stopped the making."""
 
 
-class Making:
-    """The making of one map: begun and stopped from any page, on one thread, and kept when it is done.
+class Making(Generic[T]):
+    """The making of one thing, such as a map: begun and stopped from any page, on one thread, and kept when it is done.
 
     share, text  how far it is, 0 to 1, and at what
-    found        the map; None until it is made
+    found        the thing; None until it is made
     error        what went wrong; None where nothing did
     """
 
     _one_at_a_time: Final = threading.Lock()  # two at once would each take twice as long
 
-    def __init__(self, make: Callable[[Progress], EctopyMap]) -> None:
+    def __init__(self, make: Callable[[Progress], T]) -> None:
         self._make = make
         self._begun = threading.Lock()
         self._stopped = False
         self.thread: threading.Thread | None = None
         self.share, self.text = 0.0, ""
-        self.found: EctopyMap | None = None
+        self.found: T | None = None
         self.error: Exception | None = None
 
     @property
@@ -42,7 +43,7 @@ class Making:
             if self.running or self.found is not None:
                 return
             self._stopped, self.error, self.share, self.text = False, None, 0.0, "waiting for its turn"
-            self.thread = threading.Thread(target=self._work, name="ectopy-map")  # no daemon: native code cut off at the end of the process would abort it
+            self.thread = threading.Thread(target=self._work, name="making")  # no daemon: native code cut off at the end of the process would abort it
             self.thread.start()
 
     def stop(self) -> None:
@@ -60,6 +61,6 @@ class Making:
             self.error = error
 
     def _tell(self, share: float, text: str) -> None:
-        if self._stopped or not threading.main_thread().is_alive():  # the process ends: it does not wait for a map
+        if self._stopped or not threading.main_thread().is_alive():  # the process ends: it does not wait for it
             raise Stopped
         self.share, self.text = min(share, 1.0), text

@@ -9,7 +9,7 @@ from ecgcore.errors import EcgError
 from ecgcore.findings import QualityMark, Reconstruction
 from ecgcore.reconstructed import overlapping
 from ecgcore.record import Record
-from pages.ui import access, cards, dashed, desk, gaps, rights, steering
+from pages.ui import access, cards, dashed, desk, gaps, keeping, rights, steering
 from pages.ui.panels import listing
 from pages.ui.text import plain, table
 
@@ -30,8 +30,7 @@ def arrive(record_id: str, record: Record, lead: str) -> None:
         for key in (_CANDIDATE, _SAID):
             kept.pop(key, None)
         kept.update({_LEAD: lead, _TASK: FILL, _FROM: 0.0, _TO: 0.0, _AT: record.duration_s, _LONG: FORECASTS_S[0]})
-    for key in (_LEAD, _TASK, _FROM, _TO, _AT, _LONG):
-        kept[key] = kept[key]  # Streamlit forgets what was entered while another page was open
+    keeping.keep((_LEAD, _TASK, _FROM, _TO, _AT, _LONG))
     steering.arrive(record_id)
 
 

@@ -26,13 +26,13 @@ def free_port() -> int:
 
 
 class App:
-    """A running app; `url` is where it answers, `home` its folder. `secrets` is its secrets file, none by default."""
+    """A running app; `url` is where it answers, `home` its folder. `secrets` is its secrets file, none by default; `script` what is run."""
 
-    def __init__(self, home: Path, secrets: Path | None = None) -> None:
+    def __init__(self, home: Path, secrets: Path | None = None, script: str = "streamlit_app.py") -> None:
         port = str(free_port())
         self.home = home
         self.url = f"http://localhost:{port}"
-        self._command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", port, "--server.headless", "true"]
+        self._command = [sys.executable, "-m", "streamlit", "run", script, "--server.port", port, "--server.headless", "true"]
         self._command += ["--secrets.files", str(secrets or home.parent / "none.toml")]
         self._log = (home.parent / f"app-{port}.log").open("a+")
         self._read = 0

@@ -62,7 +62,7 @@ def test_records_are_uploaded_read_and_still_there_after_a_restart(start_app, pa
     open_record(page, "00409_hr").letters("N" * 16)
 
 
-@pytest.mark.parametrize("address", ["records", "review", "restore", "sessions", "evidence"])
+@pytest.mark.parametrize("address", ["records", "review", "rhythm", "restore", "sessions", "evidence"])
 def test_a_page_asked_for_first_has_its_frame(app: App, page: Page, address: str):
     app.kill()
     app.again()

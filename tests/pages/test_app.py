@@ -14,7 +14,7 @@ warmup.start = lambda: None
 app = AppTest.from_file("streamlit_app.py", default_timeout=30).run()
 assert not app.exception and app.title[0].value == "Records", app
 print(*sorted({"torch", "wfdb", "pandas", "onnxruntime", "scipy.signal"} & set(sys.modules)))
-for page in ("pages/review.py", "pages/restore.py", "pages/evidence.py"):
+for page in ("pages/review.py", "pages/rhythm.py", "pages/restore.py", "pages/evidence.py"):
     app.switch_page(page).run()
     assert not app.exception, app
 warmup.rehearse()
@@ -22,7 +22,9 @@ print(*sorted({"torch", "wfdb"} & set(sys.modules)))
 """
 
 
-@pytest.mark.parametrize(("page", "title"), [("pages/records.py", "Records"), ("pages/review.py", None), ("pages/restore.py", None), ("pages/evidence.py", "Evidence")])
+@pytest.mark.parametrize(
+    ("page", "title"), [("pages/records.py", "Records"), ("pages/review.py", None), ("pages/rhythm.py", None), ("pages/restore.py", None), ("pages/evidence.py", "Evidence")]
+)
 def test_every_page_opens_and_carries_the_notice(app, page, title):
     app.run().switch_page(page).run()
     assert not app.exception

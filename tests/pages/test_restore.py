@@ -240,6 +240,16 @@ def test_another_record_begins_anew(opened, store, files):
     assert opened.number_input(key="restore-from").value == 0.0
 
 
+def test_what_was_entered_outlives_a_look_at_another_page(opened):
+    opened.selectbox(key="restore-lead").set_value("V1").run()
+    opened.number_input(key="restore-from").set_value(5.2).run()
+    opened.switch_page("pages/review.py").run()
+    opened.switch_page("pages/restore.py").run()
+    assert not opened.exception
+    assert (opened.selectbox(key="restore-lead").value, opened.number_input(key="restore-from").value) == ("V1", 5.2)
+    assert strip_of(opened)["gap"]["lead"] == "V1"
+
+
 def test_who_may_not_edit_sees_but_neither_accepts_nor_discards(opened, store, stored, monkeypatch):
     press(ask(opened, 5.2, 6.0), "Accept")
     (kept,) = accepted(store, stored)

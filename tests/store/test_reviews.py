@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from ecgcore.errors import InputError, StoreError
-from ecgcore.review import Add, Delete, Marks, Move, PutMark, Relabel, ReplaceBeats, sha256
+from ecgcore.review import AcceptRhythm, Add, Delete, Marks, Move, PutMark, Relabel, ReplaceBeats, sha256
 from ecgcore.store import Reviews, Store, database, folding
 
 ANNA, BEN = "anna@x", "ben@x"
@@ -130,6 +130,20 @@ def test_each_user_takes_back_his_own(reviews, reading, do, step):
     assert step("undo", BEN).of == 2
     assert step("redo").of == 1
     assert reviews.state(reading.id).samples.tolist() == [10, 100, 350]
+
+
+def test_an_accepted_rhythm_is_kept_with_the_model_that_called_it_and_taken_back(store, reviews, reading, do, step):
+    event = do(AcceptRhythm("AF", 100, 900, "universal@1 on I, probability 0.93"))
+    assert (event.kind, event.who, event.note) == ("accept", ANNA, "universal@1 on I, probability 0.93")
+    assert event.said == "rhythm AFL accepted: universal@1 on I, probability 0.93"
+    assert [(item.text, item.start, item.stop, item.author) for item in fresh(store).state(reading.id).items] == [("AFL", 100, 900, ANNA)]
+    assert fresh(store).events(reading.id) == (event,)
+    step("undo")
+    assert reviews.state(reading.id).items == ()
+    step("redo")
+    assert [item.text for item in reviews.state(reading.id).items] == ["AFL"]
+    with pytest.raises(StoreError, match="AFL is marked from"):
+        do(AcceptRhythm("AF", 899, 950, "m"))
 
 
 def test_a_new_edit_ends_what_can_be_done_again(reviews, reading, do, step):

@@ -14,10 +14,10 @@ from pages.ui.hand import Hand
 from pages.ui.making import Making
 from pages.ui.panels import listing
 from pages.ui.text import plain, table
+from pages.ui.watching import watch
 
 MOST: Final = 1000
 _WANTED: Final = "map_wanted"
-_POLL_S: Final = 0.5
 _ALL: Final = "all"
 _SHOW: Final = "Show where the model sees ectopic beats"
 
@@ -57,7 +57,7 @@ def forget() -> None:
     st.session_state.pop(_WANTED, None)
 
 
-def ask(held: Hand, known: Card, before: Making | None) -> None:
+def ask(held: Hand, known: Card, before: Making[EctopyMap] | None) -> None:
     """The button, and what became of the last try."""
     if before is not None and before.error is not None:
         if not isinstance(before.error, EcgError):
@@ -119,15 +119,6 @@ def places(held: Hand, known: Card, found: EctopyMap) -> None:
     st.caption(plain(f"{maps.agreement(found, held.state)}{cut} A click goes there; on the strip Shift + B steps through the bands, B changes their strength."))
 
 
-@st.fragment(run_every=_POLL_S)
-def watch(making: Making) -> None:
-    """How far the map is, and a way to stop; the page begins anew when it is there."""
-    if not making.running:
-        st.rerun()
-    st.progress(making.share, f"{making.text.capitalize()} …")
-    st.button("Stop", icon=":material/stop:", on_click=making.stop)
-
-
 def _choice(held: Hand, known: Card) -> None:
     """On which lead, and the button."""
     leads = maps.leads_for(known, held.record, held.found.leads)
@@ -146,7 +137,7 @@ def _begin(record_id: str, lead_key: str, model: str) -> None:
     desk.ectopy_map(record_id, lead, model).start()
 
 
-def _wanted(held: Hand) -> Making | None:
+def _wanted(held: Hand) -> Making[EctopyMap] | None:
     """The map that the reader asked for; None where he asked for none of this record."""
     wanted = st.session_state.get(_WANTED)
     return desk.ectopy_map(*wanted) if wanted is not None and wanted[0] == held.record_id else None

@@ -2,7 +2,7 @@
 
 import { clamp } from "./scale.js";
 
-const RHYTHMS = { SR: "sinus rhythm", AFIB: "atrial fibrillation", AFL: "atrial flutter", SVT: "supraventricular tachycardia", VT: "ventricular tachycardia", BIG: "bigeminy", TRI: "trigeminy", PACED: "paced rhythm", AVB: "AV block" };
+const RHYTHMS = { N: "sinus rhythm", SBR: "sinus bradycardia", STACH: "sinus tachycardia", SARRH: "sinus arrhythmia", AFIB: "atrial fibrillation", AFL: "atrial flutter", SVTA: "supraventricular tachycardia", AT: "atrial tachycardia", VT: "ventricular tachycardia", BIG: "bigeminy", TRI: "trigeminy", PACED: "paced rhythm", AVB: "AV block" };
 const TIP_OFFSET_PX = 14;
 const CARD_MM = [85.6, 53.98]; // ISO/IEC 7810 ID-1: every bank card
 
