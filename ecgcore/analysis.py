@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgcore.errors import ModelError
 from ecgcore.findings import AAMI_CLASSES, Analysis, Beats, Info, Quality, QualityMark
 from ecgcore.inference import beats as beat_models
 from ecgcore.leads import ecg_leads, is_ecg, normalise
@@ -29,9 +30,10 @@ IRREGULAR: Final = 0.10  # of the RR interval; sinus rhythm stays below 0.05, at
 def analyze(record: Record, leads: Iterable[str] | None = None, *, model: str = "beats", rhythm_model: str | None = "universal", progress: Progress | None = None) -> Analysis:
     """Every beat of a record found and classified, its rhythm told where it is short enough to have one, and the signal judged, on the leads chosen.
 
-    For None these are all leads named as ECG leads, or all there are where none is named so. Without a `rhythm_model` no rhythm is told.
+    For None these are all leads named as ECG leads, or all there are where none is named so. Without a `rhythm_model` no rhythm is told; where it is not there or does not
+    fit, a note says so, and the beats are found all the same.
 
-    Raises LeadError for a lead the record does not have, ModelError for a model that is not there or does not fit.
+    Raises LeadError for a lead the record does not have, ModelError for a model of beats that is not there or does not fit.
     """
     tell, timing = progress or silent, _Timing()
     chosen = record.select(ecg_leads(record.leads) if leads is None else leads)
@@ -48,14 +50,17 @@ def analyze(record: Record, leads: Iterable[str] | None = None, *, model: str = 
     with timing("classification"):
         tell(0.6, "classifying beats")
         beats = _classified(classifier, record, chosen, clarities, samples, detection.NAME, at_rate)
-    with timing("rhythm"):
-        tell(0.9, "telling the rhythm")
-        told = None
-        if rhythm_model is not None and short and record.duration_s >= LEAST_S and record.fs_hz >= LOW_FS_HZ:
+    told, unsaid = None, ""
+    if rhythm_model is not None and short and record.duration_s >= LEAST_S and record.fs_hz >= LOW_FS_HZ:
+        with timing("rhythm"):
+            tell(0.9, "telling the rhythm")
             heard = Heard(tuple(at_rate(lead, detection.FS_HZ) for lead in chosen), tuple(clarities), coarse)
-            told = rhythm_of_heard(record, chosen, heard, model=rhythm_model)
+            try:
+                told = rhythm_of_heard(record, chosen, heard, model=rhythm_model)
+            except ModelError as error:
+                unsaid = f"No rhythm was told: {error}."
     tell(1.0, "done")
-    said = (*_cautions(chosen, beats, judged, record.fs_hz), *cautions_of(classifier, chosen))
+    said = (*_cautions(chosen, beats, judged, record.fs_hz), *cautions_of(classifier, chosen), *filter(None, (unsaid,)))
     return Analysis(Info.of(record), chosen, beats, rhythm=told, quality=judged, timing_s=timing.seconds, notes=said)
 
 

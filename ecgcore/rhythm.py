@@ -1,8 +1,10 @@
 """From a record to its rhythm: of one stretch on any leads, and along the whole of it by windows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 import numpy as np
@@ -26,7 +28,9 @@ MARGIN_S: Final = 10.0  # of signal read on both sides of a stretch, for filters
 MISSING_SHARE: Final = 0.2  # of a window: a lead that lacks more has no say
 FEW_BEATS: Final = 3  # fewer have no rhythm
 CHECKED_LEADS: Final = 3  # the weights of fewer have nothing to be compared by
+BLOCK: Final = 180  # windows whose signal is in memory at once: half an hour
 AT_ONCE: Final = 32  # windows the network answers for at once
+EPSILON: Final = 1e-6  # samples: a stretch is not cut shorter by rounding
 STEP: Final = 32  # samples: the network takes multiples of them, a quarter of a second
 
 
@@ -82,15 +86,14 @@ def rhythm_of(record: Record, leads: Iterable[str] | None = None, *, start_s: fl
         raise InputError(f"a stretch of {stop_s - start_s:g} s has no one rhythm to tell; {LEAST_S:g} to {LONGEST_S:g} s have")
     left_s = max(0.0, start_s - MARGIN_S)
     seen = read(record, chosen, found, left_s, min(record.duration_s, stop_s + MARGIN_S))
-    first, n = round((start_s - left_s) * segments.FS_HZ), int((stop_s - start_s) * segments.FS_HZ) // STEP * STEP
-    return told(found, seen, chosen, (first, n), start_s, checks)
+    return told(found, seen, chosen, (round((start_s - left_s) * segments.FS_HZ), _length(stop_s - start_s)), start_s, checks)
 
 
 def rhythm_of_heard(record: Record, leads: tuple[str, ...], heard: Heard, *, model: str = "universal") -> Rhythm:
     """As `rhythm_of` of a whole record of 5 to 60 s, where the detector has been over these leads of it already. Raises ModelError."""
     found = rhythm_models.load(model)
     seen = _seen(record, leads, found, (0, record.n_samples), heard)
-    return told(found, seen, leads, (0, int(record.duration_s * segments.FS_HZ) // STEP * STEP), 0.0, False)
+    return told(found, seen, leads, (0, _length(record.duration_s)), 0.0, False)
 
 
 def rhythm_along(record: Record, leads: Iterable[str] | None = None, *, model: str = "universal", progress: Progress | None = None) -> RhythmTrend:
@@ -101,30 +104,38 @@ def rhythm_along(record: Record, leads: Iterable[str] | None = None, *, model: s
     tell, found, chosen = progress or silent, rhythm_models.load(model), _chosen(record, leads)
     if record.duration_s < LEAST_S:
         raise InputError(f"{record.name} lasts {record.duration_s:g} s; rhythm is told from {LEAST_S:g} s on")
-    seen = read(record, chosen, found, 0.0, record.duration_s, tell)
-    width, n = round(WINDOW_S * segments.FS_HZ), seen.scaled.shape[1]
-    firsts = [first for first in range(0, n, width) if min(width, n - first) >= LEAST_S * segments.FS_HZ]
-    batches = [firsts[at : at + AT_ONCE] for at in range(0, len(firsts), AT_ONCE)]
-    if n - firsts[-1] < width:  # the last window is shorter than the others
-        batches = [*batches[:-1], batches[-1][:-1], [firsts[-1]]]
+    starts_s = [float(start) for start in np.arange(0.0, record.duration_s - LEAST_S + 1 / record.fs_hz, WINDOW_S)]
     probabilities, doubts = [np.zeros((0, len(found.card.classes)), np.float32)], []
-    for done, batch in enumerate(filter(None, batches)):
-        tell(0.6 + 0.4 * done / len(batches), "telling the rhythm")
-        length = min(width, (n - batch[-1]) // STEP * STEP)
-        answers, _ = found.answer(fed(seen, chosen, batch, length))
-        probabilities.append(answers)
-        doubts += [_doubt(found, seen, row, first, length) for first, row in zip(batch, answers, strict=True)]
+    for at in range(0, len(starts_s), BLOCK):
+        tell(at / len(starts_s), "telling the rhythm")
+        block = starts_s[at : at + BLOCK]
+        left_s = max(0.0, block[0] - MARGIN_S)
+        seen = read(record, chosen, found, left_s, min(record.duration_s, block[-1] + WINDOW_S + MARGIN_S))
+        for same in _of_one_length([(round((start - left_s) * segments.FS_HZ), _length(min(WINDOW_S, record.duration_s - start))) for start in block]):
+            answers, _ = found.answer(fed(seen, chosen, [first for first, _ in same], same[0][1]))
+            probabilities.append(answers)
+            doubts += [_doubt(found, seen, row, first, n) for (first, n), row in zip(same, answers, strict=True)]
     tell(1.0, "done")
-    starts_s = np.array(firsts) / segments.FS_HZ
-    return RhythmTrend(found.card.id, chosen, found.card.classes, WINDOW_S, record.duration_s, starts_s, np.concatenate(probabilities), tuple(doubts))
+    return RhythmTrend(found.card.id, chosen, found.card.classes, WINDOW_S, record.duration_s, np.array(starts_s), np.concatenate(probabilities), tuple(doubts))
 
 
-def read(record: Record, leads: tuple[str, ...], model: RhythmModel, start_s: float, stop_s: float, tell: Progress = silent) -> Seen:
+def _length(seconds: float) -> int:
+    """Samples of a stretch as the network takes them."""
+    return int(seconds * segments.FS_HZ + EPSILON) // STEP * STEP
+
+
+def _of_one_length(cuts: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """Neighbouring cuts (first sample, number of samples) of one length, AT_ONCE at most."""
+    for _, alike in groupby(cuts, key=itemgetter(1)):
+        same = list(alike)
+        yield from (same[at : at + AT_ONCE] for at in range(0, len(same), AT_ONCE))
+
+
+def read(record: Record, leads: tuple[str, ...], model: RhythmModel, start_s: float, stop_s: float) -> Seen:
     """The leads between two times, at segments.FS_HZ, with their beats, found in all of them together."""
     start, stop = round(start_s * record.fs_hz), min(record.n_samples, round(stop_s * record.fs_hz))
     raw, envelopes = [], []
-    for done, lead in enumerate(leads):
-        tell(0.6 * done / len(leads), f"reading {lead}")
+    for lead in leads:
         raw.append(resampling.resample_blocks(partial(_lead, record, lead, start), stop - start, record.fs_hz, segments.FS_HZ))
         envelopes.append(detection.envelope(raw[-1]))
     return _seen(record, leads, model, (start, stop), Heard(tuple(raw), tuple(one.clarity for one in envelopes), detection.pick(detection.fuse(envelopes))))

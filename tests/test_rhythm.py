@@ -174,3 +174,12 @@ def test_an_analysis_of_up_to_a_minute_tells_the_rhythm_and_is_read_back_equal(m
     assert short.rhythm.leads == short.leads
     assert Analysis.from_json(short.to_json()) == short
     assert ecgcore.analyze(recording(seconds=70.0)).rhythm is None
+
+
+def test_without_a_rhythm_model_the_beats_are_found_all_the_same(monkeypatch):
+    monkeypatch.undo()
+    found = ecgcore.analyze(recording(seconds=10.0), rhythm_model="absent")
+    assert found.rhythm is None
+    assert len(found.beats) > 0
+    assert any(note.startswith("No rhythm was told: no model 'absent'") for note in found.notes)
+    assert ecgcore.analyze(recording(seconds=10.0), rhythm_model=None).rhythm is None

@@ -26,7 +26,8 @@ def train(recipe: str, *, device: str = "auto", minutes: float | None = None, re
     from ecgcore.training import beats, cinc2017, hadln, neural_flow, segmenter, seresnet18, universal, wonhee
 
     models: dict[str, Any] = {
-        "beats": beats, "neural_flow": neural_flow, "hadln": hadln, "hadln_cinc2017": cinc2017, "segmenter": segmenter, "wonhee": wonhee, "universal": universal, "universal_full": universal,
+        "beats": beats, "neural_flow": neural_flow, "hadln": hadln, "hadln_cinc2017": cinc2017,
+        "segmenter": segmenter, "wonhee": wonhee, "universal": universal, "universal_full": universal,
     }  # fmt: skip
     models |= dict.fromkeys(recipes.CHAPMAN, seresnet18)
     if loaded.name not in models:
