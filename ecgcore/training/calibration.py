@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -104,7 +104,11 @@ def choose_thresholds(scored: Scored) -> dict[str, float]:
 
 def reliability(scored: Scored, bins: int = BINS) -> tuple[tuple[float, float, int], ...]:
     """For equal bins of the greatest probability that hold beats: its mean, the share whose most probable class is right, beats (Guo et al., 2017)."""
-    confidence, right = scored.probabilities.max(axis=1), scored.probabilities.argmax(axis=1) == scored.targets
+    return binned(scored.probabilities.max(axis=1), scored.probabilities.argmax(axis=1) == scored.targets, bins)
+
+
+def binned(confidence: NDArray[np.floating[Any]], right: NDArray[np.bool_], bins: int = BINS) -> tuple[tuple[float, float, int], ...]:
+    """For equal bins of confidence (n,) that hold any: its mean, the share that is right (n,), how many."""
     place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     counts = np.bincount(place, minlength=bins)
     sums, hits = np.bincount(place, confidence, bins), np.bincount(place, right, bins)

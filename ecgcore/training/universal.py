@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ecgcore.evaluation.measures import Measures, write_measures
 from ecgcore.inference.cards import Card
+from ecgcore.rhythm import STEP
 from ecgcore.signals import segments
 from ecgcore.training import loop, rhythm_sources, universal_card, universal_figures
 from ecgcore.training.export import FreeAxes, export
@@ -23,11 +24,8 @@ from ecgcore.training.universal_data import SUBSETS, Batch, Drawn, Piece, batch,
 from ecgcore.training.universal_figures import Answers
 from ecgcore.training.universal_module import Asked, Control, Make, Net, learn, network
 
-MITDB_S: Final = 10.0
-SAME_PATIENT: Final = "201"  # of mitdb is 202, who is tested
 INPUTS: Final = ("signals", "beats", "lead_ids", "present")
 OUTPUTS: Final = ("probabilities", "challenge", "weights")
-STEP: Final = 32  # samples: the network takes multiples of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +80,8 @@ def mixture(recipe: AnyLeadRecipe) -> Mixture:
     """The recordings of the recipe's sets; of mitdb those learned from share no patient with those tested."""
     from ecgcore.data import DS1
 
-    learned = [record for record in DS1 if record != SAME_PATIENT]
+    same = {rhythm_sources.SAME_PATIENT.get(record) for record in recipe.tested}
+    learned = [record for record in DS1 if record not in same]
     pieces = prepare(rhythm_sources.load_all(recipe.sets, learned), recipe.input.band_hz)
     tested = prepare(rhythm_sources.load_all(("mitdb",), recipe.tested), recipe.input.band_hz) if "mitdb" in recipe.sets else []
     return Mixture(
@@ -121,7 +120,7 @@ def step(recipe: AnyLeadRecipe, stage: AnyLeadStage, sources: Mapping[str, Drawn
     handheld, spans = sources["handheld"].draw(stage.handheld, rng), sources["spans"].draw(stage.spans, rng)
     batches = [
         batch(handheld, [(0,)] * len(handheld), round(stage.handheld_s * fs_hz), rng, invert=how.invert),
-        batch(spans, one_lead(spans, rng), round(MITDB_S * fs_hz), rng, how.span_weight, how.invert),
+        batch(spans, one_lead(spans, rng), round(rhythm_sources.WINDOW_S * fs_hz), rng, how.span_weight, how.invert),
     ]
     if "twelve" in sources and stage.twelve:
         twelve = sources["twelve"].draw(stage.twelve, rng)
@@ -133,15 +132,17 @@ def answers_of(net: Net, found: Mixture, fifth: int, held_out: int) -> Answers:
     """What a network says of the patients it has not seen: twelve-lead ones by subset of leads, hand-held ones, and those of mitdb's test."""
     twelve = [piece for piece in found.twelve if piece.fold == fifth and piece.allowed.any()]
     handheld = [piece for piece in found.handheld if piece.fold == held_out]
+    handheld_rhythm, kinds = asked(net, handheld, [(0,)] * len(handheld))
+    tested = found.tested if fifth == held_out else []
     return Answers(
         twelve=tuple(twelve),
         by_subset={name: asked(net, twelve, [rows] * len(twelve))[0] for name, rows in SUBSETS.items()},
         weights=np.concatenate([one[2] for one in _each(net, twelve, [SUBSETS["12 leads"]] * len(twelve))]),
         handheld=tuple(handheld),
-        kinds=asked(net, handheld, [(0,)] * len(handheld))[1],
-        handheld_rhythm=asked(net, handheld, [(0,)] * len(handheld))[0],
-        tested=tuple(found.tested) if fifth == held_out else (),
-        tested_rhythm=asked(net, found.tested, [tuple(range(len(piece.lead_ids))) for piece in found.tested])[0] if fifth == held_out and found.tested else None,
+        kinds=kinds,
+        handheld_rhythm=handheld_rhythm,
+        tested=tuple(tested),
+        tested_rhythm=asked(net, tested, [tuple(range(len(piece.lead_ids))) for piece in tested])[0] if tested else None,
     )
 
 

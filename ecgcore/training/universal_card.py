@@ -7,6 +7,7 @@ import numpy as np
 from torch import nn
 
 from ecgcore.evaluation.measures import Measure, Measured, Measures
+from ecgcore.evaluation.rhythms import LEAST_PATIENTS
 from ecgcore.inference.cards import Card, Figure, InputSpec, TrainingData
 from ecgcore.inference.rhythm import TASK
 from ecgcore.leads import STANDARD
@@ -139,7 +140,7 @@ def _classes(recipe: AnyLeadRecipe, answers: Sequence[Answers], settled: Settled
         known = name not in settled.unestablished
         values = [_number(value) if known else None for leads in (WHOLE, "I") for value in found[leads][name][1]]
         rows.append(Measured(name=f"{name} ({RHYTHM_NAMES[name]})", runs=((float(found[WHOLE][name][0]), *values),)))
-    said = [f"Fewer than {figures.LEAST_PATIENTS} patients: not established, and not called: {', '.join(settled.unestablished)}."] if settled.unestablished else []
+    said = [f"Fewer than {LEAST_PATIENTS} patients: not established, and not called: {', '.join(settled.unestablished)}."] if settled.unestablished else []
     return _table(recipe, "Each rhythm", f"{PROTOCOL}; all fifths together; {CONTESTED}", columns, rows, said)
 
 
@@ -158,7 +159,7 @@ def _sources(recipe: AnyLeadRecipe, answers: Sequence[Answers], settled: Settled
     rows = []
     for name, one in by_source.items():
         patients = one.n_patients
-        values = [_number(figure(one)) if patients >= figures.LEAST_PATIENTS else None for figure in (figures.accuracy, figures.afib_auc)]
+        values = [_number(figure(one)) if patients >= LEAST_PATIENTS else None for figure in (figures.accuracy, figures.afib_auc)]
         rows.append(Measured(name=name, runs=((float(patients), float(len(one)), *values),)))
     protocol = f"{PROTOCOL}; right: the most probable rhythm is one that the labels allow; mitdb and 2017 challenge by the shipped network"
     return _table(recipe, "Each source", protocol, columns, rows, [])

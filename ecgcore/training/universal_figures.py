@@ -7,17 +7,17 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgcore.evaluation.rhythms import LEAST_PATIENTS
 from ecgcore.rhythm_findings import RHYTHMS
+from ecgcore.training.calibration import binned
 from ecgcore.training.universal_data import KINDS, Piece, single
 
 COMMON: Final = ("SB", "SR", "AFIB", "ST")
 AFIB: Final = RHYTHMS.index("AFIB")
-LEAST_PATIENTS: Final = 20  # with fewer, a class is not established
 RIGHT: Final = 0.95  # share of the calls that must be right, on unseen patients
 DRAWS: Final = 1000
 SCALES: Final = np.exp(np.linspace(np.log(0.25), np.log(4.0), 81))
 LIMITS: Final = np.round(np.arange(0.3, 0.96, 0.01), 2)
-BINS: Final = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,7 @@ def settle(answers: Sequence[Answers]) -> Settled:
     right = np.concatenate([one.allowed[np.arange(len(one)), one.probabilities.argmax(axis=1)] for one in every])
     enough = [limit for limit in LIMITS if (confidence >= limit).any() and right[confidence >= limit].mean() >= RIGHT]
     limit = float(enough[0]) if enough else float(LIMITS[-1])
-    return Settled(round(scale, 4), limit, rare(every[0]), _reliability(confidence, right))
+    return Settled(round(scale, 4), limit, rare(every[0]), binned(confidence, right))
 
 
 def rare(judged: Judged) -> tuple[str, ...]:
@@ -201,9 +201,3 @@ def _right(judged: Judged) -> NDArray[np.float64]:
 def _f1(true: NDArray[np.bool_], said: NDArray[np.bool_]) -> float:
     total = int(true.sum()) + int(said.sum())
     return 2 * int((true & said).sum()) / total if total else 0.0
-
-
-def _reliability(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[tuple[float, float, int], ...]:
-    place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
-    bins = [place == k for k in range(BINS)]
-    return tuple((round(float(confidence[one].mean()), 4), round(float(right[one].mean()), 4), int(one.sum())) for one in bins if one.any())

@@ -57,7 +57,7 @@ def tiny(tmp_path, monkeypatch):
     how = full.optimisation
     return full.model_copy(
         update={
-            "tested": ("100",),
+            "tested": ("100", "202"),
             "network": full.network.model_copy(update={"widths": (4, 4, 8, 8), "size": 8, "lead_size": 4, "reduction": 2, "controls": 1}),
             "optimisation": how.model_copy(update={"bfloat16": False, "first": how.first.model_copy(update=stage), "second": how.second.model_copy(update={**stage, "twelve": 2})}),
         }
