@@ -21,7 +21,7 @@ from ecgcore.training import loop, rhythm_sources, universal_card, universal_fig
 from ecgcore.training.export import FreeAxes, export
 from ecgcore.training.recipes import AnyLeadRecipe, AnyLeadStage
 from ecgcore.training.universal_data import SUBSETS, Batch, Drawn, Piece, batch, one_lead, prepare, some_leads
-from ecgcore.training.universal_figures import Answers
+from ecgcore.training.universal_figures import Answers, Judged
 from ecgcore.training.universal_module import Asked, Control, Make, Net, learn, network
 
 INPUTS: Final = ("signals", "beats", "lead_ids", "present")
@@ -51,13 +51,14 @@ def train(recipe: AnyLeadRecipe, run: Path, device: str, minutes: float | None, 
     """Learn in the folder `run`; the network that has not seen the fifth held out, with its card (without the hash of its weights)."""
     begun, device = time.monotonic(), loop.accelerator(device)
     found = mixture(recipe)
-    share = minutes / (1 + rhythm_sources.FIFTHS) if minutes else None
+    share = minutes / (1 + rhythm_sources.FIFTHS * (1 + len(recipe.specialists))) if minutes else None
     first = learned_first(recipe, found, run, device, share, resume)
     nets = [learned_second(recipe, found, first, fifth, run, device, share, resume) for fifth in range(rhythm_sources.FIFTHS)]
     answers = [answers_of(net, found, fifth, recipe.held_out) for fifth, net in enumerate(nets)]
+    specialists = {name: [alone(recipe, found, first, fifth, name, run, device, share, resume) for fifth in range(rhythm_sources.FIFTHS)] for name in recipe.specialists}
     settled = universal_figures.settle([one for fifth, one in enumerate(answers) if fifth != recipe.held_out])
     spent = (time.monotonic() - begun) / 60
-    tables = universal_card.tables(recipe, answers, settled, nets[recipe.held_out], device, spent)
+    tables = universal_card.tables(recipe, answers, specialists, settled, nets[recipe.held_out], device, spent)
     shipped = Asked(nets[recipe.held_out], settled.scale).eval()
     torch.manual_seed(recipe.optimisation.seed + 1)
     control = Control([network(recipe) for _ in range(recipe.network.controls)]).eval()
@@ -99,10 +100,18 @@ def learned_first(recipe: AnyLeadRecipe, found: Mixture, run: Path, device: str,
     return learn(network(recipe), make, recipe.optimisation.first, recipe, run / "first", device, minutes, resume)
 
 
-def learned_second(recipe: AnyLeadRecipe, found: Mixture, first: Net, fifth: int, run: Path, device: str, minutes: float | None, resume: bool) -> Net:
-    """The network of the first stage taught twelve leads by the patients of four fifths."""
-    make: Make = partial(step, recipe, recipe.optimisation.second, drawn(recipe, found, fifth))
-    return learn(copy.deepcopy(first).train(), make, recipe.optimisation.second, recipe, run / f"second{fifth}", device, minutes, resume)
+def learned_second(recipe: AnyLeadRecipe, found: Mixture, first: Net, fifth: int, run: Path, device: str, minutes: float | None, resume: bool, only: str | None = None) -> Net:
+    """The network of the first stage taught twelve leads and fewer, or `only` one subset of them, by the patients of four fifths."""
+    make: Make = partial(step, recipe, recipe.optimisation.second, drawn(recipe, found, fifth), only=only)
+    folder = run / (f"second{fifth}" if only is None else f"only {only}{fifth}")
+    return learn(copy.deepcopy(first).train(), make, recipe.optimisation.second, recipe, folder, device, minutes, resume)
+
+
+def alone(recipe: AnyLeadRecipe, found: Mixture, first: Net, fifth: int, only: str, run: Path, device: str, minutes: float | None, resume: bool) -> Judged:
+    """What a network taught one subset of leads alone says on it of the patients it has not seen."""
+    net = learned_second(recipe, found, first, fifth, run, device, minutes, resume, only)
+    twelve = [piece for piece in found.twelve if piece.fold == fifth and piece.allowed.any()]
+    return Judged.of(twelve, universal_figures.softmax(asked(net, twelve, [SUBSETS[only]] * len(twelve))[0]))
 
 
 def drawn(recipe: AnyLeadRecipe, found: Mixture, fifth: int | None) -> dict[str, Drawn]:
@@ -114,8 +123,8 @@ def drawn(recipe: AnyLeadRecipe, found: Mixture, fifth: int | None) -> dict[str,
     return out
 
 
-def step(recipe: AnyLeadRecipe, stage: AnyLeadStage, sources: Mapping[str, Drawn], rng: Generator) -> tuple[Batch, ...]:
-    """The batches of one step."""
+def step(recipe: AnyLeadRecipe, stage: AnyLeadStage, sources: Mapping[str, Drawn], rng: Generator, only: str | None = None) -> tuple[Batch, ...]:
+    """The batches of one step; of twelve leads all and fewer, or `only` one subset."""
     fs_hz, samples, how = recipe.input.fs_hz, recipe.input.samples, recipe.optimisation
     handheld, spans = sources["handheld"].draw(stage.handheld, rng), sources["spans"].draw(stage.spans, rng)
     batches = [
@@ -124,7 +133,8 @@ def step(recipe: AnyLeadRecipe, stage: AnyLeadStage, sources: Mapping[str, Drawn
     ]
     if "twelve" in sources and stage.twelve:
         twelve = sources["twelve"].draw(stage.twelve, rng)
-        batches.append(batch(twelve, some_leads(len(twelve), recipe.augmentation.lead_dropout, rng), samples, rng))
+        rows = some_leads(len(twelve), recipe.augmentation.lead_dropout, rng) if only is None else [SUBSETS[only]] * len(twelve)
+        batches.append(batch(twelve, rows, samples, rng))
     return tuple(batches)
 
 

@@ -1,6 +1,6 @@
 """The tables and the card of the rhythm model for any leads: what was measured, on whom, and where it ends."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -46,12 +46,16 @@ LIMITS: Final = (
 )
 
 
-def tables(recipe: AnyLeadRecipe, answers: Sequence[Answers], settled: Settled, net: nn.Module, device: str, minutes: float) -> dict[str, Measures]:
-    """All tables by the names of their files."""
+def tables(
+    recipe: AnyLeadRecipe, answers: Sequence[Answers], specialists: Mapping[str, Sequence[Judged]], settled: Settled, net: nn.Module, device: str, minutes: float
+) -> dict[str, Measures]:
+    """All tables by the names of their files; `specialists` is by subset of leads and fifth."""
     made = {
         "subsets": _subsets(recipe, answers, settled), "classes": _classes(recipe, answers, settled), "sources": _sources(recipe, answers, settled),
         "called": _called(recipe, answers, settled), "cinc2017": _challenge(recipe, answers), "lead-weights": _weights(recipe, answers), "parameters": _parameters(recipe, net),
     }  # fmt: skip
+    if specialists:
+        made["specialists"] = _specialists(recipe, answers, specialists)
     spent = {"device": device, "minutes": round(minutes, 1)}
     return {name: table.model_copy(update=spent) for name, table in made.items()}
 
@@ -123,6 +127,17 @@ def _subsets(recipe: AnyLeadRecipe, answers: Sequence[Answers], settled: Settled
         ]
         said.append(f"{name}, all fifths together (95 % by patients): {', '.join(parts)}; as stated {figures.stated_f1(together):.3f}.")
     return _table(recipe, "Rhythm by subset of leads", f"{PROTOCOL}; {CONTESTED}", columns, rows, said)
+
+
+def _specialists(recipe: AnyLeadRecipe, answers: Sequence[Answers], specialists: Mapping[str, Sequence[Judged]]) -> Measures:
+    """The one network for all leads beside networks taught one subset alone, on that subset."""
+    measured = (figures.macro_f1, figures.afib_auc)
+    rows = []
+    for name, alone in specialists.items():
+        each = {f"{name}: for any leads": [figures.of_subset([one], name, 1.0) for one in answers], f"{name}: taught {name} alone": alone}
+        rows += [Measured(name=called, runs=tuple(tuple(_number(figure(one)) for figure in measured) for one in told)) for called, told in each.items()]
+    protocol = f"{PROTOCOL}; networks taught one subset share the first stage and all else; {CONTESTED}"
+    return _table(recipe, "One network for any leads, or one for each", protocol, (_share("macro F1 of SB SR AFIB ST"), _share("AUC of AFIB")), rows, [])
 
 
 def _with_interval(judged: Judged, figure: Callable[[Judged], float]) -> str:

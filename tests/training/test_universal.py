@@ -18,6 +18,7 @@ from ecgcore.training.rhythm_sources import Labelled
 from ecgcore.training.universal_data import NO_KIND, SUBSETS, Drawn, Piece
 from ecgcore.training.universal_figures import Judged
 
+SPECIALISTS = "One network for any leads, or one for each"
 RATES = {"SB": 1.25, "SR": 0.8, "ST": 0.5, "AFIB": 0.8}  # s between beats
 
 
@@ -58,6 +59,7 @@ def tiny(tmp_path, monkeypatch):
     return full.model_copy(
         update={
             "tested": ("100", "202"),
+            "specialists": ("I",),
             "network": full.network.model_copy(update={"widths": (4, 4, 8, 8), "size": 8, "lead_size": 4, "reduction": 2, "controls": 1}),
             "optimisation": how.model_copy(update={"bfloat16": False, "first": how.first.model_copy(update=stage), "second": how.second.model_copy(update={**stage, "twelve": 2})}),
         }
@@ -74,7 +76,7 @@ def test_a_recipe_gives_a_model_for_any_leads_its_tables_and_a_card(tiny, tmp_pa
     monkeypatch.setattr(universal_figures, "DRAWS", 10)
     card, folder = training.train("universal", device="cpu", out=tmp_path / "out")
     found = {table.title: table for table in read_measures(folder)}
-    assert set(found) == {"Rhythm by subset of leads", "Each rhythm", "Each source", "What is called", "2017 challenge", "Mean weight of each lead", "Parameters"}
+    assert set(found) == {"Rhythm by subset of leads", "Each rhythm", "Each source", "What is called", "2017 challenge", "Mean weight of each lead", "Parameters", SPECIALISTS}
     assert [row.name for row in found["Rhythm by subset of leads"].rows] == list(SUBSETS)
     assert all(len(row.runs) == 5 for row in found["Rhythm by subset of leads"].rows)
     paper = {row.name: row.runs[0] for row in found["Parameters"].rows}["UniversalECGNet as built here"]

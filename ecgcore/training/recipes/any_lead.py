@@ -73,13 +73,15 @@ class AnyLeadOptimisation(Part):
 class AnyLeadRecipe(Common):
     """A rhythm model for any leads.
 
-    sets    data sets learned from and measured on by patient, fifth by fifth
-    tested  records of mitdb for the final figure only; of the other data sets a fifth is: `held_out`
+    sets         data sets learned from and measured on by patient, fifth by fifth
+    tested       records of mitdb for the final figure only; of the other data sets a fifth is: `held_out`
+    specialists  subsets of leads that networks of their own are taught, to compare
     """
 
     classes: tuple[str, ...]
     sets: tuple[str, ...]
     tested: tuple[str, ...]
+    specialists: tuple[str, ...]
     held_out: int
     input: AnyLeadInput
     network: AnyLeadNetwork
