@@ -1,5 +1,6 @@
 """Figures of a rhythm model as it is shipped, on recordings read from their files: what a reader would be told."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from ecgcore.training.universal_figures import Judged
 HELD_OUT: Final = "held-out"
 ALL: Final = "all"
 WHOLE: Final = "12 leads"
+MITDB: Final = "mitdb"  # names every rhythm, those that are none of the eight too
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,21 +43,27 @@ def evaluate(model: str, folder: Path, records: str, tell: Callable[[str], None]
     folder   named as the data set is: ptbxl, ludb, cinc2017, mitdb, chapman-samples, …
     records  "held-out" for the fifth that the card names (of mitdb DS2), or "all", which holds what the model has learned from
 
+    Of mitdb also what the windows are called whose rhythm is none of the eight: paced, junctional, of the ventricles.
     Raises InputError for another word, DataError for a folder that is no such set.
     """
     card = rhythm_models.load(model).card
     if records not in (HELD_OUT, ALL):
         raise InputError(f"no records {records!r} for a rhythm model; there are: {HELD_OUT}, {ALL}")
     unseen = {fifth for named in card.training.held_out.values() for fifth in named}
-    items = _items(folder, everything=records == ALL)
-    chosen = [item for item in items if item.allowed and (records == ALL or folder.name == "mitdb" or f"fifth {item.fold}" in unseen)]
+    items = [item for item in _items(folder, everything=records == ALL) if records == ALL or folder.name == MITDB or f"fifth {item.fold}" in unseen]
+    chosen = [item for item in items if item.allowed]
     by_subset: dict[str, list[Told]] = {}
     for done, item in enumerate(chosen):
         if tell:
             tell(f"{done + 1} of {len(chosen)}: {item.name}")
         for name, leads in _subsets(item).items():
             by_subset.setdefault(name, []).append(_told(card.id, item, leads, checks=name == WHOLE))
-    return {"model": card.id, "data": folder.name, "records": records, "subsets": {name: _summary(told) for name, told in by_subset.items()}}
+    found = {"model": card.id, "data": folder.name, "records": records, "subsets": {name: _summary(told) for name, told in by_subset.items()}}
+    if folder.name != MITDB:
+        return found
+    others = [rhythm_of(item.record, start_s=item.start_s, stop_s=item.stop_s, model=card.id) for item in items if not item.allowed]
+    named = [one.label for one in others if one.sure]
+    return {**found, "other_rhythms": {"n": len(others), "called_one_of_the_eight": _plain(len(named) / len(others)) if others else None, "called": dict(Counter(named))}}
 
 
 def _items(folder: Path, *, everything: bool) -> Iterator[Labelled]:
