@@ -198,12 +198,21 @@ def _summary(analysis: Any) -> str:
         f"{record.name}  {record.format}, {record.duration_s:.0f} s at {record.fs_hz:g} Hz, leads {', '.join(analysis.leads)}",
         f"beats   {len(beats)} by {beats.detector}, classified by {beats.model}",
         *(f"  {name}  {count:6d}  {share[name]}" for name, count in beats.counts.items()),
+        *_told(analysis.rhythm),
         "signal  " + ", ".join(f"{lead} {usable:.0%} usable" for lead, usable in analysis.quality.usable.items()),
         *(f"note    {note}" for note in (*record.notes, *analysis.notes)),
         f"time    {sum(analysis.timing_s.values()):.2f} s",
         DISCLAIMER,
     ]
     return "\n".join(lines)
+
+
+def _told(rhythm: Any) -> list[str]:
+    """The line of the rhythm; none where none was asked for or told."""
+    if rhythm is None:
+        return []
+    said = f"{rhythm.label}, probability {rhythm.probabilities[rhythm.label]:.2f}" if rhythm.sure else f"not sure: {rhythm.doubt}"
+    return [f"rhythm  {said}, by {rhythm.model}"]
 
 
 def _convert(options: argparse.Namespace) -> None:
