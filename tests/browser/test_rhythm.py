@@ -11,7 +11,7 @@ from ecgcore.settings import SHIPPED_WEIGHTS
 from ecgcore.store import Reviews, Store
 from tests import rhythm_models
 from tests.browser.conftest import App
-from tests.browser.review_page import List, Review, at_rest, ran
+from tests.browser.review_page import List, Review, at_rest, ran, until
 
 pytestmark = pytest.mark.browser
 
@@ -102,8 +102,9 @@ def test_a_line_of_the_subsets_chooses_its_leads(page: Page, begin):
     shown.called("Atrial fibrillation")
     subsets = List(page, page.get_by_test_id("stDataFrame").first)
     assert subsets.texts("Leads") == ["All 12 leads", "Six limb leads", "I, II, V1", "I, II", "II", "I"]
-    subsets.click(2)
-    expect(shown.chart("Weight of each lead")).to_have_attribute("aria-label", "Weight of each lead: I 12 %, II 59 %, V1 29 %.")
+    at_rest(page)
+    chosen = "Weight of each lead: I 12 %, II 59 %, V1 29 %."
+    until(lambda: subsets.click(2), lambda patience: expect(shown.chart("Weight of each lead")).to_have_attribute("aria-label", chosen, timeout=patience))
     assert [lead.inner_text() for lead in page.locator("button[data-variant=pills][aria-pressed=true]").all()] == ["I", "II", "V1"]
 
 
