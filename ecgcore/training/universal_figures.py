@@ -126,19 +126,20 @@ def rare(judged: Judged) -> tuple[str, ...]:
 
 
 def macro_f1(judged: Judged) -> float:
-    """Mean F1 of COMMON over the pieces that are one of them for sure; a call of another rhythm is an error."""
-    ours = [RHYTHMS.index(name) for name in COMMON]
-    kept = single(judged.allowed) & judged.allowed[:, ours].any(axis=1)
-    true, said = judged.allowed[kept].argmax(axis=1), judged.probabilities[kept].argmax(axis=1)
-    return float(np.mean([_f1(true == k, said == k) for k in ours]))
+    """Mean F1 of COMMON over the recordings that are one of them for sure, a call of another rhythm is an error; NaN where one of them does not occur."""
+    return _macro_f1(judged.allowed, judged.probabilities)
 
 
 def stated_f1(judged: Judged) -> float:
     """The same by what each source says, whatever the rate."""
+    return _macro_f1(judged.stated, judged.probabilities)
+
+
+def _macro_f1(truth: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> float:
     ours = [RHYTHMS.index(name) for name in COMMON]
-    kept = single(judged.stated) & judged.stated[:, ours].any(axis=1)
-    true, said = judged.stated[kept].argmax(axis=1), judged.probabilities[kept].argmax(axis=1)
-    return float(np.mean([_f1(true == k, said == k) for k in ours]))
+    kept = single(truth) & truth[:, ours].any(axis=1)
+    true, said = truth[kept].argmax(axis=1), probabilities[kept].argmax(axis=1)
+    return float(np.mean([_f1(true == k, said == k) for k in ours])) if set(ours) <= set(true.tolist()) else float("nan")
 
 
 def accuracy(judged: Judged) -> float:
