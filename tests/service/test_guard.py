@@ -90,7 +90,7 @@ class TestKeys:
         assert not keys_of({})
         assert not keys_of({KEYS: "  "})
 
-    @pytest.mark.parametrize("stated", ["/nowhere/keys.txt", KEY, f"{'a' * 64},{KEY}", "a\0b"])
+    @pytest.mark.parametrize("stated", ["/nowhere/keys.txt", KEY, f"{'a' * 64},{KEY}", "a\0b"], ids=["a path", "a key", "a digest and a key", "no text"])
     def test_what_is_none_is_refused_and_not_told(self, stated):
         with pytest.raises(InputError) as error:
             keys_of({KEYS: stated})
