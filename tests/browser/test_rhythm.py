@@ -81,7 +81,6 @@ def begin(app: App) -> Callable[[Page, str], Rhythm]:
     return opened
 
 
-@pytest.mark.parametrize("page", ["light", "dark"], indirect=True)
 def test_other_leads_chosen_by_mouse_and_keyboard_change_what_is_called(page: Page, begin):
     shown = begin(page, "demo-12-lead")
     shown.called("Sinus rhythm")
