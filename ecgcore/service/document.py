@@ -16,6 +16,7 @@ ABOUT: Final = """Beats and rhythm of ECG recordings, on any leads.
 Signals go as JSON, `{"fs_hz": 500, "units": "mV", "leads": {"I": [0.012, null], "II": [0.1, 0.11]}}`, where `null` is a missing sample, or as the
 files of a recording (WFDB, EDF, DICOM, CSV, Parquet, or a zip) in a form. A recording lasts 5 s or more. `/v1/rhythm` tells the one rhythm of 5 to
 60 s; of a longer recording name a stretch by `start_s` and `stop_s`, or ask `/v1/rhythm/trend`. Where the model is not sure, `rhythm` is null.
+It knows eight rhythms only: a paced, junctional or ventricular one may be called one of them.
 
 Every refusal is `{"detail": "…"}`, one sentence that says what would be right.
 

@@ -62,7 +62,7 @@ def train(recipe: AnyLeadRecipe, run: Path, device: str, minutes: float | None, 
     shipped = Asked(nets[recipe.held_out], settled.scale).eval()
     torch.manual_seed(recipe.optimisation.seed + 1)
     control = Control([network(recipe) for _ in range(recipe.network.controls)]).eval()
-    return Trained(shipped, control, tables), universal_card.card(recipe, answers, settled, device, spent)
+    return Trained(shipped, control, tables), universal_card.card(recipe, [*found.twelve, *found.handheld, *found.spans], answers, settled, device, spent)
 
 
 def save(trained: Trained, card: Card, folder: Path) -> Card:

@@ -41,7 +41,7 @@ def evaluate(model: str, folder: Path, records: str, tell: Callable[[str], None]
     """Figures of a rhythm model on one data set, by subset of leads, as plain values.
 
     folder   named as the data set is: ptbxl, ludb, cinc2017, mitdb, chapman-samples, …
-    records  "held-out" for the fifth that the card names (of mitdb DS2), or "all", which holds what the model has learned from
+    records  "held-out" for patients of whom the card names no record as learned from (of mitdb DS2), or "all"
 
     Of mitdb also what the windows are called whose rhythm is none of the eight: paced, junctional, of the ventricles.
     Raises InputError for another word, DataError for a folder that is no such set.
@@ -49,8 +49,10 @@ def evaluate(model: str, folder: Path, records: str, tell: Callable[[str], None]
     card = rhythm_models.load(model).card
     if records not in (HELD_OUT, ALL):
         raise InputError(f"no records {records!r} for a rhythm model; there are: {HELD_OUT}, {ALL}")
-    unseen = {fifth for named in card.training.held_out.values() for fifth in named}
-    items = [item for item in _items(folder, everything=records == ALL) if records == ALL or folder.name == MITDB or f"fifth {item.fold}" in unseen]
+    learned = {(source, name) for source, named in card.training.trained.items() for name in named}
+    items = list(_items(folder, everything=records == ALL))
+    seen = {item.patient for item in items if (item.source, item.name.partition("@")[0]) in learned}
+    items = [item for item in items if records == ALL or item.patient not in seen]
     chosen = [item for item in items if item.allowed]
     by_subset: dict[str, list[Told]] = {}
     for done, item in enumerate(chosen):

@@ -7,6 +7,7 @@ from typing import Final
 from ecgcore.errors import ModelError
 from ecgcore.inference.beats import ORDER
 from ecgcore.inference.cards import Card, Figure, available, find, read_card
+from pages.ui import tables
 from pages.ui.text import plain
 
 NOT_ESTABLISHED: Final = "not established"
@@ -95,13 +96,15 @@ def data_lines(card: Card) -> list[str]:
     lines = [plain(card.training.protocol)]
     held_out = {} if card.training.held_out == card.training.trained else card.training.held_out
     for title, part in (("Learned from", card.training.trained), ("Held out by patient", held_out), ("Left out", card.training.left_out)):
-        lines += [f"{title}: {plain(name)}, {len(ids):,} records: {plain(_named(ids))}" for name, ids in part.items()]
+        lines += [f"{title}: {plain(name)}, {_named(ids)}" for name, ids in part.items()]
     return [*lines, f"Augmentation: {plain(card.training.augmentation)}; seed {card.training.seed}"]
 
 
 def _named(ids: Sequence[str]) -> str:
-    """All of them, or of very many the first and the last."""
-    return " ".join(ids) if len(ids) <= MANY else f"{ids[0]} to {ids[-1]}, each named on the card"
+    """How many, and all of them, or of very many the first and the last; parts of a split by their names alone."""
+    listed = " ".join(ids) if len(ids) <= MANY else f"{ids[0]} to {ids[-1]}, each named on the card"
+    count = tables.counted(ids)
+    return f"{count}: {plain(listed)}" if count.endswith(" records") else plain(count)
 
 
 def facts(card: Card) -> list[tuple[str, str]]:

@@ -73,8 +73,13 @@ def total(matrix: Matrix) -> int:
 
 
 def records(said: str, part: dict[str, tuple[str, ...]]) -> str:
-    """Records by data set, counted."""
-    return f"{said} {', '.join(f'{len(ids)} records of {name}' for name, ids in part.items())}"
+    """Records by data set, counted; parts of a split, such as "fold 3", by their names."""
+    return f"{said} {', '.join(f'{counted(ids)} of {name}' for name, ids in part.items())}"
+
+
+def counted(ids: Sequence[str]) -> str:
+    """How many records; where they are parts of a split, which no record's name is with its space, their names."""
+    return ", ".join(ids) if any(" " in one for one in ids) else f"{len(ids):,} records"
 
 
 def _name(arm: Arm) -> str:

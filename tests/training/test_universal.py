@@ -83,7 +83,10 @@ def test_a_recipe_gives_a_model_for_any_leads_its_tables_and_a_card(tiny, tmp_pa
     assert paper[-1] == 9_179_977
     assert card.unestablished == RHYTHMS  # ten patients of a rhythm at most
     assert next(figure for figure in card.figures if figure.name.startswith("AFIB F1")).value is None
-    assert "fifth 0" in card.training.held_out["ptbxl"]
+    assert set(card.training.held_out["ptbxl"]) == {f"{label}0{twin}" for label in RATES for twin in range(2)}
+    assert len(card.training.trained["ptbxl"]) == 4 * len(card.training.held_out["ptbxl"])
+    assert card.training.trained["mitdb"] == ("101",)
+    assert card.training.held_out["mitdb"] == ("100", "202")
     monkeypatch.setattr("ecgcore.settings.SHIPPED_WEIGHTS", tmp_path / "out")
     told = rhythm_of(recording("r", "SR", STANDARD, seed=77), ("V1", "aVF", "II"), checks=True)
     assert sum(told.probabilities.values()) == pytest.approx(1, abs=1e-3)

@@ -22,6 +22,7 @@ LONG_S: Final = 60.0  # a longer recording has no one rhythm
 NOT_INSTALLED: Final = f"No model that tells the rhythm is installed: weights/{MODEL} is missing. Train it with: python -m ecgcore train {MODEL}. All else works without."
 FIBRILLATION: Final = "AFIB"
 SUBSETS: Final = {"Six limb leads": lead_names.LIMB, "I, II, V1": ("I", "II", "V1"), "I, II": ("I", "II"), "II": ("II",), "I": ("I",)}
+ONLY_THESE: Final = "It knows these rhythms only: a paced, junctional or ventricular one may be called one of them."
 WHAT_WEIGHTS_ARE: Final = (
     "How much the network took from each lead for its answer; together 100 %. A weight is no measurement of the heart and says nothing of where in the lead the network looked. "
     "Dotted: what each lead would weigh if all weighed the same."
@@ -95,7 +96,8 @@ def source(found: Rhythm, known: Card) -> str:
     """By which model on which leads of what stretch, and how far its probabilities can be taken."""
     limit = f" A rhythm is called from {known.certain_from:g} on, chosen on held-out patients." if known.certain_from is not None else ""
     few = f" Measured on too few patients to be called: {', '.join(known.unestablished)}." if known.unestablished else ""
-    return f"{found.model} on {', '.join(found.leads)}, {clock(found.start_s, 1)} to {clock(found.stop_s, 1)}. Probabilities are calibrated on held-out patients.{limit}{few}"
+    of_what = f"{found.model} on {', '.join(found.leads)}, {clock(found.start_s, 1)} to {clock(found.stop_s, 1)}."
+    return f"{of_what} Probabilities are calibrated on held-out patients.{limit}{few} {ONLY_THESE}"
 
 
 def check_lines(checks: LeadChecks | None, leads: Sequence[str]) -> list[str]:
