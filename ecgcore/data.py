@@ -20,6 +20,8 @@ from ecgcore.record import Record
 DS1: Final = tuple("101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230".split())
 DS2: Final = tuple("100 103 105 111 113 117 121 123 200 202 210 212 213 214 219 221 222 228 231 232 233 234".split())
 PACED: Final = ("102", "104", "107", "217")
+# Every fifth of the svdb records at hand: what is trained on the Admin page leaves them to be compared on. The shipped models learned from them.
+SVDB_HELD_OUT: Final = tuple("800 808 822 840 847 855 862 870 877 885 892".split())
 COUNTS: Final = {
     DS1: {"N": 45_866, "S": 944, "V": 3_788, "F": 415, "Q": 8},
     DS2: {"N": 44_259, "S": 1_837, "V": 3_221, "F": 388, "Q": 7},

@@ -43,3 +43,13 @@ def data_folders() -> tuple[Path, ...]:
 def trained_weights() -> Path:
     """The folder of the models trained on this machine, <name>/<version>/."""
     return home() / "models"
+
+
+def queue_url() -> str | None:
+    """Where jobs wait for a worker: `LEADWISE_QUEUE_URL`, such as redis://host:6379/0; None for a SQLite file in `home()`."""
+    return os.environ.get("LEADWISE_QUEUE_URL") or None
+
+
+def runs() -> Path:
+    """The folder of what trainings keep to go on from, one folder a run."""
+    return home() / "runs"

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ecgcore import settings
 from ecgcore.errors import ModelError
@@ -16,6 +16,10 @@ from ecgcore.errors import ModelError
 CARD: Final = "card.json"
 WEIGHTS: Final = "model.onnx"
 CONTROL: Final = "control.onnx"
+IN_USE: Final = "in_use.json"
+
+
+_VERSIONS: Final = TypeAdapter(dict[str, str])
 
 
 class Part(BaseModel):
@@ -155,18 +159,34 @@ def shipped() -> tuple[Card, ...]:
     return tuple(read_card(folder) for folder in folders(settings.SHIPPED_WEIGHTS))
 
 
+def in_use() -> dict[str, str]:
+    """The version that was put in use, by name of the model; a name that is not there goes by its newest shipped version. Raises ModelError.
+
+    The file follows what `store.promotions` keeps, which alone writes it.
+    """
+    path = settings.trained_weights() / IN_USE
+    try:
+        return _VERSIONS.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValidationError as error:
+        raise ModelError(f"{IN_USE} in {path.parent} does not say which version of each model is in use; open the Admin page once to have it written anew") from error
+
+
 def find(model: str) -> Path:
-    """The folder of a model given as "name" (its newest shipped version, else the newest trained one) or "name@version".
+    """The folder of a model given as "name@version", or as "name" for the version in use: that put in use, else the newest shipped, else the newest trained one.
 
     Raises ModelError naming the models there are.
     """
     name, _, version = model.partition("@")
+    version = version or in_use().get(name, "")
     roots = [[f for f in folders(root) if f.parent.name == name and version in ("", f.name)] for root in (settings.SHIPPED_WEIGHTS, settings.trained_weights())]
     for matching in roots:
         if matching:
             return matching[-1]
     there = ", ".join(sorted({f"{f.parent.name}@{f.name}" for root in (settings.SHIPPED_WEIGHTS, settings.trained_weights()) for f in folders(root)})) or "none"
-    raise ModelError(f"no model {model!r}; there are: {there}")
+    asked = f"no model {model!r}" if version in ("", model.partition("@")[2]) else f"{name}@{version} is in use, and is not there"
+    raise ModelError(f"{asked}; there are: {there}")
 
 
 def _verified(folder: Path, card: Card, name: str, expected: str | None) -> Path:

@@ -81,7 +81,7 @@ def test_opening_twice_changes_nothing(tmp_path):
         engine = database.connect(f"sqlite:///{tmp_path / 'db'}")
         database.migrate(engine)
         with engine.connect() as connection:
-            assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0003"]
+            assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["0004"]
             assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
             assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
         engine.dispose()

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from ecgcore.store import review_tables  # noqa: F401  # its tables join those of Base
+from ecgcore.store import job_tables, review_tables  # noqa: F401  # their tables join those of Base
 from ecgcore.store.tables import Base
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True, compare_type=True)
