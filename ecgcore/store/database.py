@@ -20,6 +20,7 @@ URLS: Final = "sqlite:////path/leadwise.db or postgresql://user@host/leadwise"
 # Any numbers that all processes agree on.
 _MIGRATION_LOCK: Final = 0x1EAD
 _FILES_LOCK: Final = 0x1EAE
+_DATASETS_LOCK: Final = 0x1EAF
 
 
 def connect(url: str) -> Engine:
@@ -87,8 +88,17 @@ def as_store_errors() -> Iterator[None]:
 
 def lock_files(session: Session) -> None:
     """Be the only one who adds or removes stored files until the transaction ends. On SQLite whoever writes is the only one anyway."""
+    _lock(session, _FILES_LOCK)
+
+
+def lock_datasets(session: Session) -> None:
+    """Be the only one who adds a data set version until the transaction ends."""
+    _lock(session, _DATASETS_LOCK)
+
+
+def _lock(session: Session, key: int) -> None:
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _FILES_LOCK})
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
 def migrate(engine: Engine) -> None:
