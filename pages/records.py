@@ -1,10 +1,13 @@
 """The worklist: take recordings in, open them, remove them."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from ecgcore.errors import EcgError
 from ecgcore.readers.channels import VOLTAGE_UNITS
-from ecgcore.store import Facts, Store, StoredRecord
+from ecgcore.store import Facts, Store, StoredAnalysis, StoredRecord
+from ecgcore.store.reviews import Reading
 from pages.ui import access, demos, desk, intake, shell, warmup, worklist
 from pages.ui.text import plain
 
@@ -22,7 +25,7 @@ def main() -> None:
         with left:
             upload(store, user)
         with right:
-            demonstrations(store)
+            demonstrations(store, user)
         with st.container(gap="xsmall"):
             records(store, user)
     warmup.start()
@@ -76,13 +79,13 @@ def facts_form(store: Store, user: access.User, outcome: intake.Intake, number: 
             st.rerun()
 
 
-def demonstrations(store: Store) -> None:
+def demonstrations(store: Store, user: access.User) -> None:
     """Recordings made by Leadwise, to try it with."""
     with st.container(border=True):
         name = st.selectbox("Demo recordings", demos.names(), format_func=demos.label, help="Synthesised by Leadwise: nobody's heart.")
         if st.button("Open demo", icon=":material/play_arrow:", disabled=name is None):
             with shell.one_line_errors(), st.spinner("Making the recording"):
-                open_record(demos.stored(store, name).id)
+                open_record(demos.stored(store, name, user.name).id)
                 shell.go_on_to_review()
 
 
@@ -108,10 +111,18 @@ def record_line(store: Store, user: access.User, stored: StoredRecord) -> None:
     name, *cells, remove = st.columns(WIDTHS, vertical_alignment="center")
     name.button(plain(stored.name), key=f"open-{stored.id}", type="tertiary", icon=":material/ecg_heart:", help="Open in Review", on_click=open_record, args=(stored.id,))
     reading = next((one for one in desk.reviews().readings(stored.id) if one.kind == "open"), None)
+    stored = replace(stored, latest=rests_on(store, stored, reading))
     for cell, text in zip(cells, worklist.line(stored, reading), strict=True):
         cell.markdown(text, help=worklist.how_found(stored.latest) if cell is cells[-1] else None)
     if access.may(user, "delete") and remove.button("", key=f"delete-{stored.id}", icon=":material/delete:", type="tertiary", help=f"Delete {plain(stored.name)}"):
         confirm_delete(store, stored)
+
+
+def rests_on(store: Store, stored: StoredRecord, reading: Reading | None) -> StoredAnalysis | None:
+    """The analysis that the record's shared reading stands on, which opens with it; its newest where nobody has opened it yet."""
+    if reading is None or stored.latest is None or reading.analysis_id == stored.latest.id:
+        return stored.latest
+    return next((one for one in store.analyses(stored.id) if one.id == reading.analysis_id), None)
 
 
 def open_record(record_id: str) -> None:
@@ -138,8 +149,9 @@ def confirm_delete(store: Store, stored: StoredRecord) -> None:
 def delete(store: Store, record_id: str) -> None:
     """Remove a record; where that fails, say why in place of what the last upload said."""
     try:
-        access.require(access.current_user(), "delete")
-        store.delete(record_id)
+        user = access.current_user()
+        access.require(user, "delete")
+        store.delete(record_id, user.name)
         st.session_state["outcome"] = intake.Intake()
     except EcgError as error:
         st.session_state["outcome"] = intake.Intake(refused=(str(error),))

@@ -127,11 +127,25 @@ def load_folder(folder: Path) -> BeatModel:
 
 @lru_cache(maxsize=8)
 def session(path: Path, sha256: str, threads: int = 0) -> Any:
-    """One session a set of weights, with so many threads of its own, 0 for what `settings.threads` says; `sha256` tells a replaced file from the one it replaced."""
+    """One session a set of weights, with so many threads of its own, 0 for what `settings.threads` says; `sha256` tells a replaced file from the one it replaced.
+
+    Raises ModelError for what onnxruntime does not open.
+    """
     import onnxruntime
 
     del sha256
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or settings.threads()
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except refusals() as error:
+        said = " ".join(str(error).replace(str(path), path.name).split())
+        raise ModelError(f"{path.name} of {path.parent.parent.name}@{path.parent.name} is no network that onnxruntime opens: {said[:300]}") from error
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """What onnxruntime raises for weights or inputs that it does not take; it has no class of its own for them all."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NoSuchFile, state.NotImplemented, state.RuntimeException, RuntimeError, ValueError)

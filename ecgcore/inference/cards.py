@@ -80,6 +80,7 @@ class Card(Part):
     reliability   on unseen patients, by bin of the greatest probability: its mean, share whose most probable class is right, beats
     uncertain     on unseen patients, for several limits: share of beats flagged, share wrong among the others
     control_sha256  of control.onnx, the same network with random weights by which its maps are checked; None where there is none
+    parent        name@version of the model whose weights it was fine-tuned from; None where it learned from scratch
     """
 
     name: str
@@ -101,6 +102,7 @@ class Card(Part):
     minutes: float
     limits: tuple[str, ...]
     intended_use: str
+    parent: str | None = None
 
     @property
     def id(self) -> str:
@@ -115,6 +117,8 @@ def read_card(folder: Path) -> Card:
         card = Card.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
         raise ModelError(f"no {CARD} in {folder.name}; weights without a card are not used") from error
+    except OSError as error:
+        raise ModelError(f"the card of {folder.parent.name}@{folder.name} cannot be read: {error.strerror or error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         raise ModelError(f"the card of {folder.parent.name}@{folder.name} does not fit: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
@@ -150,8 +154,32 @@ def folders(root: Path) -> tuple[Path, ...]:
 
 
 def available() -> tuple[tuple[Path, Card], ...]:
-    """All models with a valid card: the shipped ones, then those trained here."""
-    return tuple((folder, read_card(folder)) for root in (settings.SHIPPED_WEIGHTS, settings.trained_weights()) for folder in folders(root))
+    """All models with a valid card: the shipped ones, then those trained here but for what `refused` names. Raises ModelError for a shipped one whose card does not fit.
+
+    The hash of weights is checked when they are used.
+    """
+    shipped = tuple((folder, read_card(folder)) for folder in folders(settings.SHIPPED_WEIGHTS))
+    taken = {card.id for _, card in shipped}
+    return (*shipped, *((folder, card) for folder in trained_folders() if isinstance(card := _card_or_why_not(folder), Card) and card.id not in taken))
+
+
+def refused() -> tuple[tuple[Path, str], ...]:
+    """The folders of those trained here that are not used, and why: no card or one that does not fit, weights that are not the card's, the name of a shipped one."""
+    shipped = {f"{folder.parent.name}@{folder.name}" for folder in folders(settings.SHIPPED_WEIGHTS)}
+    found = []
+    for folder in trained_folders():
+        card = _card_or_why_not(folder)
+        why = card if isinstance(card, str) else _why_not_used(folder, card, shipped)
+        if why:
+            found.append((folder, why))
+    return tuple(found)
+
+
+def trained_folders() -> tuple[Path, ...]:
+    """Every folder <name>/<version> among the models trained here, with a card or without, by name and version."""
+    root = settings.trained_weights()
+    there = (path for path in root.glob("*/*") if path.is_dir() and not path.name.startswith(".") and not path.parent.name.startswith("."))
+    return tuple(sorted(there, key=lambda path: (path.parent.name, _version_key(path.name))))
 
 
 def shipped() -> tuple[Card, ...]:
@@ -169,32 +197,71 @@ def in_use() -> dict[str, str]:
         return _VERSIONS.validate_json(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except ValidationError as error:
+    except (OSError, ValidationError) as error:
         raise ModelError(f"{IN_USE} in {path.parent} does not say which version of each model is in use; open the Admin page once to have it written anew") from error
 
 
 def find(model: str) -> Path:
     """The folder of a model given as "name@version", or as "name" for the version in use: that put in use, else the newest shipped, else the newest trained one.
 
-    Raises ModelError naming the models there are.
+    Raises ModelError naming the models there are, and saying why for one trained here whose card does not fit.
     """
     name, _, version = model.partition("@")
-    version = version or in_use().get(name, "")
-    roots = [[f for f in folders(root) if f.parent.name == name and version in ("", f.name)] for root in (settings.SHIPPED_WEIGHTS, settings.trained_weights())]
-    for matching in roots:
+    chosen = version or in_use().get(name, "")
+    folder = _folder(name, chosen)
+    if folder is None:
+        there = ", ".join(sorted({f"{f.parent.name}@{f.name}" for root in (settings.SHIPPED_WEIGHTS, settings.trained_weights()) for f in folders(root)})) or "none"
+        asked = f"no model {model!r}" if chosen == version else f"{name}@{chosen} is in use, and is not there; roll back on the Admin page, or import it again"
+        raise ModelError(f"{asked}; there are: {there}")
+    if not folder.is_relative_to(settings.SHIPPED_WEIGHTS):
+        read_card(folder)
+    return folder
+
+
+def by_default(name: str) -> str | None:
+    """The version of a model, as name@version, that is in use as long as none was put in use; None where there is none."""
+    folder = _folder(name, "")
+    return f"{name}@{folder.name}" if folder else None
+
+
+def _folder(name: str, version: str) -> Path | None:
+    """The shipped model of this name and version, else the trained one; the newest for no version."""
+    for root in (settings.SHIPPED_WEIGHTS, settings.trained_weights()):
+        matching = [folder for folder in folders(root) if folder.parent.name == name and version in ("", folder.name)]
         if matching:
             return matching[-1]
-    there = ", ".join(sorted({f"{f.parent.name}@{f.name}" for root in (settings.SHIPPED_WEIGHTS, settings.trained_weights()) for f in folders(root)})) or "none"
-    asked = f"no model {model!r}" if version in ("", model.partition("@")[2]) else f"{name}@{version} is in use, and is not there"
-    raise ModelError(f"{asked}; there are: {there}")
+    return None
+
+
+def _card_or_why_not(folder: Path) -> Card | str:
+    try:
+        return read_card(folder)
+    except ModelError as error:
+        return str(error)
+
+
+def _why_not_used(folder: Path, card: Card, shipped: set[str]) -> str:
+    """Why a trained model is not used although its card fits; empty where it is."""
+    if card.id in shipped:
+        return f"{card.id} came with Leadwise, and that one is used; another of that name needs another version"
+    try:
+        verified_weights(folder, card)
+        if card.control_sha256 is not None:
+            verified_control(folder, card)
+    except ModelError as error:
+        return str(error)
+    return ""
 
 
 def _verified(folder: Path, card: Card, name: str, expected: str | None) -> Path:
     path = folder / name
     if expected is None or not path.is_file():
         raise ModelError(f"{card.id} has a card but no {name}")
-    stat = path.stat()
-    found = _known_digest(path, stat.st_size, stat.st_mtime_ns)
+    try:
+        stat = path.stat()
+        found = _known_digest(path, stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise ModelError(f"the {name} of {card.id} cannot be read: {error.strerror or error}") from error
     if found != expected:
         raise ModelError(f"the weights of {card.id} have sha256 {found[:12]}…, the card says {expected[:12]}…; they are not used")
     return path
@@ -209,4 +276,4 @@ def _known_digest(path: Path, size: int, changed_ns: int) -> str:
 
 def _version_key(version: str) -> tuple[tuple[int, str], ...]:
     """1.10 after 1.9, and text after numbers."""
-    return tuple((int(part), "") if part.isdigit() else (10**9, part) for part in version.split("."))
+    return tuple((int(part), "") if part.isdecimal() else (10**9, part) for part in version.split("."))

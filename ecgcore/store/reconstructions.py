@@ -6,13 +6,14 @@ from typing import Final, Literal, cast
 
 import numpy as np
 from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
 
 from ecgcore import leads as lead_names
 from ecgcore.errors import InputError, StoreError
 from ecgcore.findings import Reconstruction
 from ecgcore.reconstructed import Accepted, overlapping
 from ecgcore.review.commands import MAX_NAME, check_text
-from ecgcore.store import database, readings
+from ecgcore.store import audit, database, readings
 from ecgcore.store.store import Store
 from ecgcore.store.tables import ReconstructionRow, RecordRow
 
@@ -41,6 +42,7 @@ class Reconstructions:
                 raise StoreError(f"{made.lead} is reconstructed from {span} already, accepted by {lies[0].who}; discard that one first")
             row = _row(record_id, made, who)
             session.add(row)
+            _note(session, row, who, "accepted")
             session.flush()
             return _accepted(row)
 
@@ -53,6 +55,7 @@ class Reconstructions:
                 raise StoreError(f"no reconstruction {accepted_id[:40]!r} is stored; it may have been deleted with its record")
             if row.discarded_at is None:
                 row.discarded_by, row.discarded_at = who, datetime.now(UTC)
+                _note(session, row, who, "discarded")
                 session.flush()
             return _accepted(row)
 
@@ -80,6 +83,11 @@ class Reconstructions:
 def _of(record_id: str) -> Select[ReconstructionRow]:
     order = (ReconstructionRow.start_sample, ReconstructionRow.lead, ReconstructionRow.at, ReconstructionRow.id)
     return select(ReconstructionRow).where(ReconstructionRow.record_id == record_id).order_by(*order)
+
+
+def _note(session: Session, row: ReconstructionRow, who: str, what: str) -> None:
+    span = f"{row.kind} in {row.lead}, {row.start_sample / row.fs_hz:.3f} to {row.stop_sample / row.fs_hz:.3f} s, by {row.model}"
+    audit.note(session, who, f"reconstruction {what}", session.get_one(RecordRow, row.record_id).name, span)
 
 
 def _check(made: Reconstruction, record: RecordRow) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session as DatabaseSession
 from ecgcore.errors import InputError, StoreError
 from ecgcore.review import Change, Decide, Event, State, adjudication
 from ecgcore.review.commands import MAX_NAME, check_text
-from ecgcore.store import database, folding, readings
+from ecgcore.store import audit, database, folding, readings
 from ecgcore.store.readings import Reading
 from ecgcore.store.review_tables import ReadingRow, SessionReaderRow, SessionRecordRow, SessionRow
 from ecgcore.store.reviews import Reviews
@@ -71,6 +71,8 @@ class Sessions:
             for record_id in record_ids:
                 for reader in readers:
                     readings.new_row(session, record_id, analyses[record_id], row.id, reader, readings.SESSION)
+            said = f"{len(record_ids):,} records read by {', '.join(readers)}" if len(record_ids) > 1 else f"1 record read by {', '.join(readers)}"
+            audit.note(session, by, "session begun", row.name, said + (", blind to each other" if blind and len(readers) > 1 else ""))
             return _session(row)
 
     def list(self, user: str | None = None) -> tuple[Session, ...]:

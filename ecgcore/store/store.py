@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
@@ -19,8 +19,9 @@ from ecgcore.findings import Analysis
 from ecgcore.readers.sources import Facts
 from ecgcore.record import Record
 from ecgcore.signals.pyramid import Pyramid
-from ecgcore.store import cache, database
+from ecgcore.store import audit, cache, database
 from ecgcore.store.blobs import Blobs, sha256, sha256_of_files
+from ecgcore.store.review_tables import EventRow, ReadingRow, SignOffRow
 from ecgcore.store.tables import AnalysisRow, FileRow, RecordRow
 
 LOCAL_USER: Final = "local"
@@ -107,6 +108,8 @@ class Store:
     def add(self, files: Mapping[str, bytes], facts: Facts | None = None, owner: str = LOCAL_USER) -> StoredRecord:
         """Read a recording and keep it: its files as they are, by name, and a row. One that is there already is returned as it is.
 
+        The audit log says that its owner added it.
+
         Raises InputError when the files are no recording, StoreError when they cannot be kept; nothing is kept then.
         """
         facts = facts or Facts()
@@ -128,6 +131,7 @@ class Store:
             try:
                 with self._writing() as session:  # whoever sweeps waits until this ends
                     session.add(row)
+                    audit.note(session, row.owner, "record added", row.name, f"{row.format}, {_counted(len(files), 'file')}, sha256 {row.sha256[:12]}…")
                     session.flush()
                     for digest, path in staged.items():
                         self._blobs.keep(digest, path)
@@ -139,7 +143,7 @@ class Store:
             try:
                 cache.write(self._cache / record_id, record, self._stamps(staged))
             except OSError:
-                self.delete(record_id)
+                self.delete(record_id, row.owner)
                 raise
 
     def find(self, files: Mapping[str, bytes], facts: Facts | None = None) -> StoredRecord | None:
@@ -192,12 +196,16 @@ class Store:
         with database.as_store_errors():
             return {file.name: self._blobs.read(file.sha256) for file in self.get(record_id).files}
 
-    def delete(self, record_id: str) -> None:
-        """Remove a record, its analyses, its cache, and those of its files that no other record uses. Raises StoreError."""
+    def delete(self, record_id: str, who: str = LOCAL_USER) -> None:
+        """Remove a record, its analyses, its cache, and those of its files that no other record uses. Raises StoreError.
+
+        The audit log says who did, and what went with it.
+        """
         with database.as_store_errors():
             with self._writing() as session:
                 row = _row(session, record_id)
                 digests = {file.sha256 for file in row.files}
+                audit.note(session, who, "record deleted", row.name, f"sha256 {row.sha256[:12]}…; lost with it: {_lost(session, record_id)}")
                 session.delete(row)
             cache.remove(self._cache / record_id)
             self._remove_unused(digests)
@@ -326,6 +334,20 @@ def _row(session: Session, record_id: str) -> RecordRow:
     if row is None:
         raise StoreError(f"no record {record_id!r} is stored; it may have been deleted")
     return row
+
+
+def _lost(session: Session, record_id: str) -> str:
+    """What readers made of a record, in words."""
+    from ecgcore.store.folding import NO_STEPS  # which knows this module
+
+    edits = select(func.count()).select_from(EventRow).join(ReadingRow, ReadingRow.id == EventRow.reading_id).where(ReadingRow.record_id == record_id)
+    signed = select(func.count()).select_from(SignOffRow).join(ReadingRow, ReadingRow.id == SignOffRow.reading_id).where(ReadingRow.record_id == record_id)
+    of_each = ((edits.where(EventRow.kind.not_in(NO_STEPS)), "edit"), (signed, "signature"))
+    return " and ".join(_counted(session.scalar(chosen) or 0, what) for chosen, what in of_each)
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def _stored(row: RecordRow) -> StoredRecord:

@@ -17,10 +17,10 @@ def label(name: str) -> str:
     return f"{name}: {demo.DEMOS[name]}"
 
 
-def stored(store: Store, name: str) -> StoredRecord:
+def stored(store: Store, name: str, owner: str) -> StoredRecord:
     """The demo recording as a stored record, its files as WFDB; added the first time. Raises InputError for an unknown name."""
     from ecgcore import writers
 
     with TemporaryDirectory() as folder:
         writers.write(demo.make_demo(name), Path(folder) / f"{name}.hea")
-        return store.add({path.name: path.read_bytes() for path in Path(folder).iterdir()})
+        return store.add({path.name: path.read_bytes() for path in Path(folder).iterdir()}, owner=owner)

@@ -43,7 +43,7 @@ def how_found(latest: StoredAnalysis | None) -> str | None:
     """How the findings were got, for the tooltip."""
     if latest is None:
         return None
-    return plain(f"Newest analysis: {latest.model}@{latest.version} on {listed(latest.leads)}, {moment(latest.created)} UTC. Burden is the share of all beats found.")
+    return plain(f"By {latest.model}@{latest.version} on {listed(latest.leads)}, {moment(latest.created)} UTC. Burden is the share of all beats found.")
 
 
 def matching(records: Sequence[StoredRecord], wanted: str) -> tuple[StoredRecord, ...]:
