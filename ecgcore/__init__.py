@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ecgcore.analysis import analyze
     from ecgcore.api import convert, evaluate, info, list_models, load_model, quantize, train
     from ecgcore.archive import Archive, analyze_folder
+    from ecgcore.comparing import compare_models
     from ecgcore.data import fetch
     from ecgcore.demo import make_demo, write_demos
     from ecgcore.ectopy import locate
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ecgcore.findings import Analysis, Beats, Info, Quality, QualityMark
     from ecgcore.readers import read
     from ecgcore.record import Annotation, Patient, Record, Source
+    from ecgcore.registry import export_model, import_model
     from ecgcore.restoration import fill, forecast
     from ecgcore.rhythm import rhythm_along, rhythm_of
     from ecgcore.rhythm_findings import Rhythm, RhythmTrend
@@ -44,11 +46,14 @@ __all__ = [
     "Source",
     "analyze",
     "analyze_folder",
+    "compare_models",
     "convert",
     "evaluate",
+    "export_model",
     "fetch",
     "fill",
     "forecast",
+    "import_model",
     "info",
     "list_models",
     "load_model",
@@ -66,6 +71,7 @@ _HOMES = {
     "analysis": ("analyze",),
     "api": ("convert", "evaluate", "info", "list_models", "load_model", "quantize", "train"),
     "archive": ("Archive", "analyze_folder"),
+    "comparing": ("compare_models",),
     "data": ("fetch",),
     "demo": ("make_demo", "write_demos"),
     "ectopy": ("locate",),
@@ -73,6 +79,7 @@ _HOMES = {
     "findings": ("Analysis", "Beats", "Info", "Quality", "QualityMark"),
     "readers": ("read",),
     "record": ("Annotation", "Patient", "Record", "Source"),
+    "registry": ("export_model", "import_model"),
     "restoration": ("fill", "forecast"),
     "rhythm": ("rhythm_along", "rhythm_of"),
     "rhythm_findings": ("Rhythm", "RhythmTrend"),
