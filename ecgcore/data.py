@@ -68,7 +68,11 @@ def load_beats(folder: Path, name: str) -> LabelledBeats:
     """One record with its reference beats; marks that are no beats are left out."""
     from ecgcore.readers import read
 
-    record = read(folder / name)
+    return beats_of(read(folder / name))
+
+
+def beats_of(record: Record) -> LabelledBeats:
+    """A record with its reference beats, which are those of its annotation "atr"."""
     reference = record.annotation("atr")
     beats = [i for i, symbol in enumerate(reference.symbols) if symbol in AAMI_OF_MIT]
     codes = tuple(reference.symbols[i] for i in beats)

@@ -6,10 +6,13 @@ from typing import Any
 from ecgcore import settings
 from ecgcore.errors import InputError
 from ecgcore.inference.cards import Card, find, read_card
+from ecgcore.progress import watch
 from ecgcore.training import recipes
 
 
-def train(recipe: str, *, device: str = "auto", minutes: float | None = None, resume: bool = False, seed: int | None = None, out: Path | None = None) -> tuple[Card, Path]:
+def train(
+    recipe: str, *, device: str = "auto", minutes: float | None = None, resume: bool = False, seed: int | None = None, out: Path | None = None, run: Path | None = None
+) -> tuple[Card, Path]:
     """Train by a recipe (a name in `recipes`, or a TOML file), export ONNX, safetensors and card; the card and its folder.
 
     device   "auto", "cpu" or "cuda"
@@ -17,13 +20,14 @@ def train(recipe: str, *, device: str = "auto", minutes: float | None = None, re
     resume   go on from the last checkpoint of the unfinished run of this recipe
     seed     another than the recipe's
     out      where <name>/<version>/ is put, else LEADWISE_HOME/models; a version that is there is never overwritten
+    run      folder in which the training keeps what it goes on from, else one by name, version and seed in LEADWISE_HOME/runs
+
+    Several processes that torchrun has started share each batch; see `processes`.
 
     Raises InputError for a recipe that is not there or does not fit, a device that is not there, nothing to resume.
     """
-    loaded = recipes.load(recipe)
-    if seed is not None:
-        loaded = loaded.model_copy(update={"optimisation": loaded.optimisation.model_copy(update={"seed": seed})})
-    from ecgcore.training import beats, cinc2017, hadln, neural_flow, segmenter, seresnet18, universal, wonhee
+    loaded = with_seed(recipes.load(recipe), seed)
+    from ecgcore.training import beats, cinc2017, hadln, loop, neural_flow, processes, segmenter, seresnet18, universal, wonhee
 
     models: dict[str, Any] = {
         "beats": beats, "neural_flow": neural_flow, "hadln": hadln, "hadln_cinc2017": cinc2017,
@@ -32,13 +36,25 @@ def train(recipe: str, *, device: str = "auto", minutes: float | None = None, re
     models |= dict.fromkeys(recipes.CHAPMAN, seresnet18)
     if loaded.name not in models:
         raise InputError(f"no training for {loaded.name!r}; there is: {', '.join(models)}")
-    run = settings.home() / "runs" / f"{loaded.name}-{loaded.version}-seed{loaded.optimisation.seed}"
+    run = run or settings.runs() / f"{loaded.name}-{loaded.version}-seed{loaded.optimisation.seed}"
     if resume and not run.is_dir():
         raise InputError(f"nothing to resume in {run}; leave out --resume to start anew")
-    result, card = models[loaded.name].train(loaded, run, device, minutes, resume)
-    version, folder = _free_version(out or settings.trained_weights(), loaded.name, loaded.version)
-    saved: Card = models[loaded.name].save(result, card.model_copy(update={"version": version}), folder)
-    return saved, folder
+    model = models[loaded.name]
+    watch().plan(model.parts(loaded))
+    with processes.together(loop.accelerator(device)):
+        result, card = model.train(loaded, run, device, minutes, resume)
+        return put(model, result, card, out)
+
+
+def put(model: Any, result: Any, card: Card, out: Path | None) -> tuple[Card, Path]:
+    """Save what a module's training has made under a version that is free; its card and its folder. Of several processes the first does."""
+    from ecgcore.training import processes
+
+    version, folder = processes.of_first(free_version(out, card.name, card.version))
+    if processes.first():
+        model.save(result, card.model_copy(update={"version": version}), folder)
+    processes.wait()
+    return read_card(folder), folder
 
 
 def quantize(model: str, *, out: Path | None = None) -> tuple[Card, Path]:
@@ -51,12 +67,18 @@ def quantize(model: str, *, out: Path | None = None) -> tuple[Card, Path]:
     from ecgcore.training import quantization
 
     card = read_card(find(model))
-    _, folder = _free_version(out or settings.trained_weights(), card.name + quantization.SUFFIX, card.version)
+    _, folder = free_version(out, card.name + quantization.SUFFIX, card.version)
     return quantization.quantize(model, folder), folder
 
 
-def _free_version(root: Path, name: str, version: str) -> tuple[str, Path]:
-    """The version itself, or version.1, version.2, … where it is taken, here or by a shipped model, and its folder."""
+def with_seed(recipe: Any, seed: int | None) -> Any:
+    """A recipe with another seed; the recipe itself for None."""
+    return recipe if seed is None else recipe.model_copy(update={"optimisation": recipe.optimisation.model_copy(update={"seed": seed})})
+
+
+def free_version(out: Path | None, name: str, version: str) -> tuple[str, Path]:
+    """The version itself, or version.1, version.2, … where it is taken, in `out` (None: LEADWISE_HOME/models) or by a shipped model, and its folder."""
+    root = out or settings.trained_weights()
     candidate, count = version, 0
     while any((place / name / candidate).exists() for place in (root, settings.SHIPPED_WEIGHTS)):
         count += 1

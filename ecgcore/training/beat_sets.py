@@ -1,6 +1,6 @@
 """Sets of single beats for window classifiers, and their folds: by chance within each class, or by patient."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ecgcore import data
 from ecgcore.errors import DataError
 from ecgcore.findings import AAMI_CLASSES
+from ecgcore.inference.cards import InputSpec
 from ecgcore.leads import lead_ii
 from ecgcore.signals.beat_windows import WINDOWINGS
 from ecgcore.signals.filters import band_pass
@@ -57,21 +58,25 @@ def beat_set(sets: Mapping[str, Sequence[str]], classes: Sequence[str], spec: Wi
 
     Raises DataError where whole parts of mitdb (DS1, DS2, all without the paced, all) do not hold the beats they should.
     """
+    return of_records((one for folder, records in sets.items() for one in _checked(folder, records)), classes, spec)
+
+
+def of_records(named: Iterable[tuple[str, data.LabelledBeats]], classes: Sequence[str], spec: WindowInput | InputSpec) -> BeatSet:
+    """The beats of these classes in some records, which come with their ids, one lead each."""
     names: list[str] = []
     windows, targets, patients = [], [], []
-    for folder, records in sets.items():
-        counts = dict.fromkeys(AAMI_CLASSES, 0)
-        for name in records:
-            labelled = data.load_beats(data.locate(folder), name)
-            for label in labelled.labels:
-                counts[label] += 1
-            kept = np.array([label in classes for label in labelled.labels], bool)
-            windows.append(_windows(labelled, spec)[kept])
-            targets.append(np.array([classes.index(label) for label in labelled.labels if label in classes], np.int64))
-            patients.append(np.full(int(kept.sum()), len(names)))
-            names.append(name)
-        check_counts(folder, records, counts)
+    for name, labelled in named:
+        kept = known(labelled, classes)
+        windows.append(_windows(labelled, spec)[kept])
+        targets.append(np.array([classes.index(label) for label in labelled.labels if label in classes], np.int64))
+        patients.append(np.full(int(kept.sum()), len(names)))
+        names.append(name)
     return BeatSet(tuple(classes), tuple(names), np.concatenate(windows), np.concatenate(targets), np.concatenate(patients))
+
+
+def known(labelled: data.LabelledBeats, classes: Sequence[str]) -> NDArray[np.bool_]:
+    """Which beats (n_beats,) of a record are of these classes."""
+    return np.array([label in classes for label in labelled.labels], bool)
 
 
 def check_counts(folder: str, records: Sequence[str], counts: Mapping[str, int]) -> None:
@@ -100,7 +105,17 @@ def patient_folds(beats: BeatSet, records: Sequence[str], n_folds: int) -> tuple
     return tuple(tuple(name for place, name in enumerate(ranked) if turn[place % len(turn)] == fold) for fold in range(n_folds))
 
 
-def _windows(labelled: data.LabelledBeats, spec: WindowInput) -> NDArray[np.float32]:
+def _checked(folder: str, records: Sequence[str]) -> Iterator[tuple[str, data.LabelledBeats]]:
+    counts = dict.fromkeys(AAMI_CLASSES, 0)
+    for name in records:
+        labelled = data.load_beats(data.locate(folder), name)
+        for label in labelled.labels:
+            counts[label] += 1
+        yield name, labelled
+    check_counts(folder, records, counts)
+
+
+def _windows(labelled: data.LabelledBeats, spec: WindowInput | InputSpec) -> NDArray[np.float32]:
     record = labelled.record
     lead = filled(record.mv((lead_ii(record.leads),))[0])
     x = band_pass(resample(lead, record.fs_hz, spec.fs_hz), spec.band_hz, spec.fs_hz)

@@ -1,13 +1,12 @@
 """Training of the default beat model: by-patient folds to choose from, then all patients, then export."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -37,8 +36,10 @@ from ecgcore.training.calibration import (
     reliability,
 )
 from ecgcore.training.export import export, git_commit
+from ecgcore.training.learner import Learner
 from ecgcore.training.recipes import Recipe
 
+INPUTS: Final = ("beats", "rr")
 RARE: Final = 50  # a class with fewer beats weighs no more than one with this many
 GREATEST_WEIGHT: Final = 20.0
 LIMITS: Final = (
@@ -51,7 +52,27 @@ LIMITS: Final = (
 )
 
 
-class BeatModule(LightningModule):
+class BeatLoss(nn.Module):
+    """Cross-entropy, averaged by the weight of each beat and of its class; the padding has no say."""
+
+    by_class: Tensor
+
+    def __init__(self, by_class: Tensor, smoothing: float) -> None:
+        super().__init__()
+        self.smoothing = smoothing
+        self.register_buffer("by_class", by_class, persistent=False)
+
+    def forward(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Of logits (n, n_classes), targets (n,) and weights (n,)."""
+        each = nn.functional.cross_entropy(logits, targets, self.by_class, ignore_index=NO_BEAT, reduction="none", label_smoothing=self.smoothing)
+        return (weights * each).sum() / self.weigh(targets, weights).sum()
+
+    def weigh(self, targets: Tensor, weights: Tensor) -> Tensor:
+        """How much each beat counts."""
+        return weights * self.by_class[targets.clamp(min=0)] * (targets != NO_BEAT)
+
+
+class BeatModule(Learner):
     """BeatNet under weighted cross-entropy; after each epoch its averaged weights say what they think of the unseen patients."""
 
     def __init__(self, recipe: Recipe, training: list[Prepared], unseen: list[Prepared], noise: list[NDArray[np.float32]], run: Path) -> None:
@@ -60,19 +81,23 @@ class BeatModule(LightningModule):
         self.recipe, self.unseen, self.run = recipe, unseen, run
         self.stretches = stretches = Stretches(training, recipe, noise)
         # An epoch has a stretch a record more or less, by its random offset; the cycle is as long as the longest would be.
-        self.steps = recipe.optimisation.epochs * (len(stretches) // recipe.optimisation.batch + len(stretches.records))
+        self.steps = recipe.optimisation.epochs * (len(stretches) // recipe.optimisation.batch + sum(record.times for record in training))
         torch.manual_seed(recipe.optimisation.seed)
         self.net = BeatNet(len(RR_FEATURES), len(AAMI_CLASSES), how.channels, how.hidden, how.dropout)
         average = get_ema_multi_avg_fn(1 - recipe.optimisation.average)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(self.net, multi_avg_fn=average, use_buffers=True)
-        self.loss = nn.CrossEntropyLoss(weight=class_weights(training), ignore_index=NO_BEAT, label_smoothing=recipe.optimisation.label_smoothing)
+        self.loss = BeatLoss(class_weights(training), recipe.optimisation.label_smoothing)
 
-    def training_step(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    def loss_of(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], number: int) -> Tensor:  # noqa: ARG002 - chance is dropout's alone
         """Loss of one batch of stretches."""
-        beats, rr, targets = batch
-        loss: Tensor = self.loss(self.net(beats, rr).flatten(0, 1), targets.flatten())
-        self.log("loss", loss, on_step=False, on_epoch=True)
+        beats, rr, targets, weights = batch
+        loss: Tensor = self.loss(self.net(beats, rr).flatten(0, 1), targets.flatten(), weights.flatten())
         return loss
+
+    def count(self, batch: tuple[Tensor, Tensor, Tensor, Tensor]) -> float:
+        """The weight of the beats."""
+        *_, targets, weights = batch
+        return float(self.loss.weigh(targets, weights).sum())
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Let the average follow."""
@@ -83,11 +108,12 @@ class BeatModule(LightningModule):
         self.stretches.set_epoch(self.current_epoch)
         torch.manual_seed(self.recipe.optimisation.seed + 1000 * (self.current_epoch + 1))
 
-    def on_train_epoch_end(self) -> None:
-        """Write the logits of the unseen patients beside the checkpoint."""
+    def ask(self) -> None:
+        """Write the logits of the unseen patients beside the checkpoint, and tell the loss on them."""
         if self.unseen:
-            logits = {record.name: logits_of(self.averaged.module.eval(), record, self.device).numpy() for record in self.unseen}
-            np.savez(_logits_file(self.run, self.current_epoch), **logits)  # type: ignore[arg-type] # numpy's stub takes one of them for allow_pickle
+            said = {record.name: logits_of(self.averaged.module.eval(), record, self.device) for record in self.unseen}
+            np.savez(_logits_file(self.run, self.current_epoch), **{name: logits.numpy() for name, logits in said.items()})  # type: ignore[arg-type] # numpy's stub takes one of them for allow_pickle
+            self.tell("validation loss", unseen_loss(said, self.unseen))
 
     def configure_optimizers(self) -> Any:
         """AdamW, one cycle."""
@@ -97,32 +123,46 @@ class BeatModule(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def train(recipe: Recipe, run: Path, device: str, minutes: float | None, resume: bool) -> tuple[BeatNet, Card]:
+def parts(recipe: Recipe) -> int:
+    """How many trainings there are."""
+    return recipe.optimisation.folds + 1
+
+
+def train(recipe: Recipe, run: Path, device: str, minutes: float | None, resume: bool, patients: Sequence[Sequence[Prepared]] | None = None) -> tuple[BeatNet, Card]:
     """Train by the recipe, in the folder `run`; the calibrated network and its card (without the hash of its weights).
+
+    `patients` are the records of each, named as in the recipe's `data.trained`; those are read where none are given, a patient a record.
 
     By-patient folds come first: epochs, calibration and thresholds are chosen on what each patient's network, which has
     not seen him, says. Then one network learns from all patients for the epochs chosen. `minutes` are shared out evenly.
     """
     begun, device = time.monotonic(), loop.accelerator(device)
-    patients = prepare_all(recipe.data.trained, recipe.input)
+    patients = patients or [[record] for record in prepare_all(recipe.data.trained, recipe.input)]
     noise = noise_leads(recipe.input)
-    share = minutes / (recipe.optimisation.folds + 1) if minutes else None
+    share = minutes / parts(recipe) if minutes else None
     said = []
     for fold in range(recipe.optimisation.folds):
-        unseen = patients[fold :: recipe.optimisation.folds]
-        training = [record for record in patients if record not in unseen]
+        unseen = _records(patients[fold :: recipe.optimisation.folds])
+        training = [record for record in _records(patients) if record not in unseen]
         fit(BeatModule(recipe, training, unseen, noise, run / f"fold{fold}"), recipe.optimisation.epochs, device, share, resume)
         said.append(_said(run / f"fold{fold}", unseen))
     epochs, chosen = choose_epochs(said)
-    state = fit(BeatModule(recipe, patients, [], noise, run / "all"), epochs, device, share, resume)
+    state = fit(BeatModule(recipe, _records(patients), [], noise, run / "all"), epochs, device, share, resume)
+    net = averaged(recipe, state)
+    return net, finish(net, recipe, chosen, device, epochs, (time.monotonic() - begun) / 60)
+
+
+def averaged(recipe: Recipe, state: dict[str, Any]) -> BeatNet:
+    """The averaged network of a module's state."""
     net = BeatNet(len(RR_FEATURES), len(AAMI_CLASSES), recipe.network.channels, recipe.network.hidden, recipe.network.dropout).eval()
     net.load_state_dict({key.removeprefix("averaged.module."): value for key, value in state.items() if key.startswith("averaged.module.")})
-    return net, finish(net, recipe, chosen, device, epochs, (time.monotonic() - begun) / 60)
+    return net
 
 
 def fit(module: BeatModule, epochs: int, device: str, minutes: float | None, resume: bool) -> dict[str, Any]:
     """Train one module for so many epochs in its own folder; its last state."""
-    loader = DataLoader(module.stretches, module.recipe.optimisation.batch, sampler=Shuffled(module.stretches), drop_last=True)
+    chance = torch.Generator()  # the loader draws a seed at times of its own; from the common generator, dropout would differ after a resumption
+    loader = DataLoader(module.stretches, module.recipe.optimisation.batch, sampler=Shuffled(module.stretches), drop_last=True, generator=chance)
     return loop.fit(module, loader, module.run, epochs, device, minutes, resume)
 
 
@@ -184,9 +224,12 @@ def finish(net: BeatNet, recipe: Recipe, said: dict[str, Unseen], device: str, e
 
 def save(net: BeatNet, card: Card, folder: Path) -> Card:
     """Write ONNX, safetensors and card into a folder; the card with the hash of the weights."""
-    spec = card.input
-    example = (torch.randn(2, 4, 2, spec.samples), torch.randn(2, 4, len(spec.features)))  # a length of 1 would be baked in
-    return export(CalibratedBeatNet(net).eval(), example, ("beats", "rr"), ("probabilities",), ({0: "batch", 1: "time"}, {0: "batch", 1: "time"}), card, folder)
+    return export(CalibratedBeatNet(net).eval(), example(card), INPUTS, ("probabilities",), ({0: "batch", 1: "time"}, {0: "batch", 1: "time"}), card, folder)
+
+
+def example(card: Card) -> tuple[Tensor, Tensor]:
+    """Random inputs of the network as it is exported; a length of 1 would be baked in."""
+    return torch.randn(2, 4, 2, card.input.samples), torch.randn(2, 4, len(card.input.features))
 
 
 def class_weights(records: list[Prepared]) -> Tensor:
@@ -203,6 +246,16 @@ def logits_of(net: nn.Module, record: Prepared, device: torch.device) -> Tensor:
     inputs = [beside_dominant(lead, record.at, usual, record.before_samples) for lead, usual in zip(record.leads, record.usual, strict=True)]
     with torch.no_grad():
         return torch.cat([net(torch.from_numpy(beats)[None].to(device), rr) for beats in inputs]).cpu()
+
+
+def unseen_loss(said: Mapping[str, Tensor], unseen: Sequence[Prepared]) -> float:
+    """Mean cross-entropy of all beats of these patients in all their leads, from logits (n_leads, n_beats, n_classes) by name."""
+    each = [nn.functional.cross_entropy(said[one.name].flatten(0, 1), torch.from_numpy(one.targets).repeat(len(one.leads)), reduction="none") for one in unseen]
+    return float(torch.cat(each).mean())
+
+
+def _records(patients: Sequence[Sequence[Prepared]]) -> list[Prepared]:
+    return [record for patient in patients for record in patient]
 
 
 def _figures(name: str, scored: Scored, thresholds: dict[str, float], recipe: Recipe) -> list[Figure]:

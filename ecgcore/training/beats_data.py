@@ -28,7 +28,8 @@ class Prepared:
     """One record ready to learn from.
 
     leads (n_leads, n) in mV at the model's rate, filtered; usual (n_leads, width) dominant beats, of which
-    before_samples precede the R peak; at, targets (n_beats,); rr (n_beats, n_features)
+    before_samples precede the R peak; at, targets (n_beats,); rr (n_beats, n_features); weights (n_beats,) in the loss
+    and how often an epoch cuts the record into stretches
     """
 
     name: str
@@ -38,6 +39,8 @@ class Prepared:
     at: NDArray[np.int64]
     rr: NDArray[np.float32]
     targets: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    times: int = 1
 
 
 def prepare(labelled: data.LabelledBeats, spec: Input | InputSpec) -> Prepared:
@@ -47,7 +50,7 @@ def prepare(labelled: data.LabelledBeats, spec: Input | InputSpec) -> Prepared:
     leads = _at_rate(record.mv(), record.fs_hz, spec)
     usual = np.stack([dominant(lead, at, spec.before_samples, spec.samples - spec.before_samples) for lead in leads])
     targets = np.array([AAMI_CLASSES.index(label) for label in labelled.labels], np.int64)
-    return Prepared(record.name, spec.before_samples, leads, usual, at, rr_features(labelled.samples, record.fs_hz), targets)
+    return Prepared(record.name, spec.before_samples, leads, usual, at, rr_features(labelled.samples, record.fs_hz), targets, np.ones(len(targets), np.float32))
 
 
 def prepare_all(sets: Mapping[str, Iterable[str]], spec: Input | InputSpec) -> list[Prepared]:
@@ -64,8 +67,8 @@ def noise_leads(spec: Input) -> list[NDArray[np.float32]]:
     return rows
 
 
-class Stretches(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """Stretches of `context_beats` beats: (time, 2, width), (time, n_features), targets (time,).
+class Stretches(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+    """Stretches of `context_beats` beats: (time, 2, width), (time, n_features), targets and weights (time,).
 
     Each epoch cuts anew, takes a lead or a mixture of two at random, and adds noise; `set_epoch` seeds it.
     """
@@ -82,6 +85,7 @@ class Stretches(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self.places = [
             (index, max(start, 0), min(start + length, record.at.size))
             for index, record in enumerate(self.records)
+            for _ in range(record.times)
             for start in range(-int(rng.integers(length)), record.at.size, length)
             if start + length > 0
         ]
@@ -89,7 +93,7 @@ class Stretches(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.places)
 
-    def __getitem__(self, item: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, item: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """One stretch, padded to full length; the same numbers give the same stretch."""
         index, first, last = self.places[item]
         record = self.records[index]
@@ -101,10 +105,10 @@ class Stretches(Dataset[tuple[Tensor, Tensor, Tensor]]):
         length, count = self.recipe.optimisation.context_beats, last - first
         x = np.zeros((length, *beats.shape[1:]), np.float32)
         rr = np.zeros((length, len(RR_FEATURES)), np.float32)
-        targets = np.full(length, NO_BEAT, np.int64)
-        x[:count], targets[:count] = beats, record.targets[first:last]
+        targets, weights = np.full(length, NO_BEAT, np.int64), np.zeros(length, np.float32)
+        x[:count], targets[:count], weights[:count] = beats, record.targets[first:last], record.weights[first:last]
         rr[:count] = rr_features(record.at[first:last], self.recipe.input.fs_hz) if short else record.rr[first:last]
-        return torch.from_numpy(x), torch.from_numpy(rr), torch.from_numpy(targets)
+        return torch.from_numpy(x), torch.from_numpy(rr), torch.from_numpy(targets), torch.from_numpy(weights)
 
     def _altered(self, record: Prepared, at: NDArray[np.int64], short: bool, rng: np.random.Generator) -> NDArray[np.float32]:
         """Network input of one stretch: another lead, jitter and noise each time; a short one knows no beats but its own."""

@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ecgcore.evaluation.calibration import BINS, binned, calibration_error
 from ecgcore.findings import AAMI_CLASSES
 
 THRESHOLDS: Final = np.round(np.arange(0.05, 0.96, 0.025), 3)  # tried for S and V
 PRIOR: Final = 10
 S, V = AAMI_CLASSES.index("S"), AAMI_CLASSES.index("V")
-BINS: Final = 15  # of confidence
 FLAGGED: Final = 0.05  # share of beats called uncertain on unseen patients
 SHARES: Final = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)  # flagged, at which the error among the others is measured
 OTHERS: Final = 0.5  # threshold of F and Q, too rare to choose one
@@ -107,18 +107,9 @@ def reliability(scored: Scored, bins: int = BINS) -> tuple[tuple[float, float, i
     return binned(scored.probabilities.max(axis=1), scored.probabilities.argmax(axis=1) == scored.targets, bins)
 
 
-def binned(confidence: NDArray[np.floating[Any]], right: NDArray[np.bool_], bins: int = BINS) -> tuple[tuple[float, float, int], ...]:
-    """For equal bins of confidence (n,) that hold any: its mean, the share that is right (n,), how many."""
-    place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    counts = np.bincount(place, minlength=bins)
-    sums, hits = np.bincount(place, confidence, bins), np.bincount(place, right, bins)
-    return tuple((round(float(sums[i] / counts[i]), 4), round(float(hits[i] / counts[i]), 4), int(counts[i])) for i in np.flatnonzero(counts))
-
-
 def expected_calibration_error(scored: Scored, bins: int = BINS) -> float:
     """Mean distance of confidence and accuracy over equal bins of confidence, weighted by their beats (Guo et al., 2017)."""
-    found = reliability(scored, bins)
-    return sum(abs(confidence - right) * n for confidence, right, n in found) / sum(n for *_, n in found)
+    return calibration_error(reliability(scored, bins))
 
 
 @dataclass(frozen=True)

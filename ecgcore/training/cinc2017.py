@@ -51,12 +51,17 @@ class Trained:
     table: Table
 
 
+def parts(recipe: HadlnCinc2017Recipe) -> int:
+    """How many trainings there are."""
+    return recipe.run
+
+
 def train(recipe: HadlnCinc2017Recipe, run: Path, device: str, minutes: float | None, resume: bool) -> tuple[Trained, Card]:
     """Run the recipe's folds in the folder `run`; the network of the last of them, with its card (without the hash of its weights)."""
     begun, device = time.monotonic(), loop.accelerator(device)
     recordings = recording_set(data.locate(FOLDER), recipe.classes, recipe.input)
     folds = stratified_folds(recordings.targets, recipe.optimisation.folds, recipe.optimisation.seed)
-    setting = Setting(recordings, recipe.optimisation, {}, run, device, minutes / recipe.run if minutes else None, resume)
+    setting = Setting(recordings, recipe.optimisation, {}, run, device, minutes / parts(recipe) if minutes else None, resume)
     answers = [one_fold(recipe, setting, folds, fold) for fold in range(recipe.run)]
     spent = round((time.monotonic() - begun) / 60, 1)
     table = _table(recipe, recordings, [answer for answer, _ in answers], device, spent)

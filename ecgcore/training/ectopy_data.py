@@ -1,7 +1,7 @@
 """What the segmenter at large learns from: windows of one lead at random offsets, of which only the classes of their segments are told."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -35,6 +35,8 @@ class Patient:
     peaks_s  by lead the R peaks of those beats
     at       (n_beats,) reference beats at segments.FS_HZ, and their AAMI labels
     rhythm   "" where beats are marked; else "A" or "N" of a recording of which only that is known: no S in either, and no V in N
+    corrected  at segments.FS_HZ the beats that a reader corrected; a window that holds one is drawn `weight` times as often as another
+    times    how often the record is cut into windows, in an epoch
     """
 
     name: str
@@ -45,6 +47,13 @@ class Patient:
     at: NDArray[np.int64]
     labels: NDArray[np.str_]
     rhythm: str = ""
+    corrected: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    weight: float = 1.0
+    times: int = 1
+
+    def weighs(self, start: int, stop: int) -> bool:
+        """Whether a beat that a reader corrected is between these samples."""
+        return bool(((self.corrected >= start) & (self.corrected < stop)).any())
 
 
 class Batch(NamedTuple):
@@ -90,8 +99,14 @@ def prepare_all(sets: Mapping[str, Sequence[str]], spec: EctopyInput) -> list[Pa
 
 def without_marks(spec: EctopyInput, counts: Mapping[str, int]) -> list[Patient]:
     """The first so many recordings of CinC 2017 of each rhythm ("A", "N"), which have no beats marked."""
+    rhythms = rhythm_ids(counts)
+    return [prepare(one, spec, rhythm) for one, rhythm in zip(unmarked(rhythms), rhythms.values(), strict=True)]
+
+
+def unmarked(names: Iterable[str]) -> Iterator[data.LabelledBeats]:
+    """Recordings of CinC 2017, which have no beats marked."""
     folder, none = data.locate("cinc2017"), np.zeros(0, np.int64)
-    return [prepare(data.LabelledBeats(read(folder / name), none, (), ()), spec, rhythm) for name, rhythm in rhythm_ids(counts).items()]
+    return (data.LabelledBeats(read(folder / name), none, (), ()) for name in names)
 
 
 def rhythm_ids(counts: Mapping[str, int]) -> dict[str, str]:
@@ -139,8 +154,7 @@ class Windows(Dataset[Batch]):
             n = patient.leads.shape[1]
             for start in range(int(rng.integers(size)), n - size + 1, size):
                 targets = told(patient, start, self.spec.samples, self.spec.segments)
-                if (targets > 0).any() or rng.random() < (self.how.share_of_rhythm if patient.rhythm else self.how.share_of_normal):
-                    chosen.append((index, start, targets))
+                chosen += [(index, start, targets)] * self._count(patient, start, bool((targets > 0).any()), rng)
         order = rng.permutation(len(chosen))
         full = max(1, len(order) // self.batch)
         self.epoch = epoch
@@ -155,6 +169,13 @@ class Windows(Dataset[Batch]):
         cut_out = [self._window(self.patients[index], start, rng) for index, start, _ in self.places[item]]
         targets = np.stack([targets for *_, targets in self.places[item]])
         return batch_of(np.stack([x for x, _ in cut_out]), np.stack([away for _, away in cut_out]), targets, self.spec.step)
+
+    def _count(self, patient: Patient, start: int, ectopic: bool, rng: np.random.Generator) -> int:
+        """How often this epoch has a window; a share of one by chance."""
+        corrected = patient.weighs(start, start + self.spec.segments * self.spec.samples)
+        share = self.how.share_of_rhythm if patient.rhythm else self.how.share_of_normal
+        whole, rest = divmod(patient.times * (patient.weight if corrected else 1.0) * (1.0 if ectopic else share), 1.0)
+        return int(whole) + int(rest > 0 and rng.random() < rest)
 
     def _window(self, patient: Patient, start: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Input (channels, n) altered at random, and how far each sample is from the nearest beat detected."""

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -22,8 +21,10 @@ from ecgcore.signals import places, segments
 from ecgcore.training import loop
 from ecgcore.training.ectopy_data import LABELS, Batch, Patient, Windows, told
 from ecgcore.training.ectopy_loss import SegmentLoss
+from ecgcore.training.learner import Learner
 from ecgcore.training.recipes.segmenting import EctopyPart
 
+ALTERED: Final = ("timing", "untimed", "mix_leads", "invert", "scale", "noise")  # what a window that is asked about is not
 TRIED: Final = tuple(round(0.05 * k, 2) for k in range(1, 20))  # limits tried on unseen patients
 CONTROL_SEED: Final = 10_000  # far from those that are trained
 
@@ -42,13 +43,17 @@ class Mapped:
         return self.patient.peaks_s[self.lead]
 
 
-class EctopyModule(LightningModule):
-    """The network under the loss on segments; its weights averaged over the steps are what counts."""
+class EctopyModule(Learner):
+    """The network under the loss on segments; its weights averaged over the steps are what counts.
 
-    def __init__(self, how: EctopyPart, patients: Sequence[Patient], noise: Sequence[NDArray[np.float32]], seed: int) -> None:
+    `followed` are patients who are not learned from, and choose nothing: the loss on their windows, as they are, is told after each epoch.
+    """
+
+    def __init__(self, how: EctopyPart, patients: Sequence[Patient], noise: Sequence[NDArray[np.float32]], seed: int, followed: Sequence[Patient] = ()) -> None:
         super().__init__()
         self.how, self.seed = how, seed
         self.windows = Windows(patients, noise, how.input, how.augmentation, how.optimisation.batch, seed)
+        self.followed = Windows(followed, noise, how.input, how.augmentation.model_copy(update=dict.fromkeys(ALTERED, 0.0)), how.optimisation.batch, seed)
         self.steps = how.optimisation.epochs * (len(self.windows) + len(patients) // how.optimisation.batch + 2)  # an epoch has a window a record more or less
         torch.manual_seed(seed)
         self.net = network(how)
@@ -56,10 +61,9 @@ class EctopyModule(LightningModule):
         self.averaged = AveragedModel(self.net, multi_avg_fn=average, use_buffers=True)
         self.loss = SegmentLoss(torch.tensor(how.optimisation.weights), how.optimisation.classifier, how.optimisation.empty)
 
-    def training_step(self, batch: Batch) -> Tensor:
+    def loss_of(self, batch: Batch, number: int) -> Tensor:  # noqa: ARG002 - nothing is left to chance
         """Loss of one batch."""
         loss: Tensor = self.loss(self.net, batch)
-        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.x))
         return loss
 
     def on_train_batch_end(self, *_: Any) -> None:
@@ -70,6 +74,15 @@ class EctopyModule(LightningModule):
         """Cut anew; chance depends on seed and epoch alone, so that a resumed run goes on as the unbroken one."""
         self.windows.set_epoch(self.current_epoch)
         torch.manual_seed(self.seed + 1000 * (self.current_epoch + 1))
+
+    def ask(self) -> None:
+        """Tell the loss on the patients followed."""
+        if not all(self.followed.places):
+            return
+        net = self.averaged.module.eval()
+        with torch.no_grad():
+            batches = (Batch(*(part.to(self.device) for part in self.followed[item])) for item in range(len(self.followed)))
+            self.tell("validation loss", float(np.mean([float(self.loss(net, batch)) for batch in batches])))
 
     def configure_optimizers(self) -> Any:
         """AdamW, one cycle."""
@@ -110,11 +123,22 @@ def by_chance(how: EctopyPart) -> Several:
     return Several(nets).eval()
 
 
-def learn(how: EctopyPart, patients: Sequence[Patient], noise: Sequence[NDArray[np.float32]], seed: int, run: Path, device: str, minutes: float | None, resume: bool) -> EctopyNet:
+def learn(
+    how: EctopyPart, patients: Sequence[Patient], noise: Sequence[NDArray[np.float32]], seed: int,
+    run: Path, device: str, minutes: float | None, resume: bool, followed: Sequence[Patient] = (),
+) -> EctopyNet:  # fmt: skip
     """One training in the folder `run`; the averaged network."""
-    module = EctopyModule(how, patients, noise, seed)
+    return averaged(how, fit(EctopyModule(how, patients, noise, seed, followed), run, device, minutes, resume))
+
+
+def fit(module: EctopyModule, run: Path, device: str, minutes: float | None, resume: bool) -> dict[str, Any]:
+    """Train one module in the folder `run`; its last state."""
     loader = DataLoader(module.windows, batch_size=None, sampler=_InTurn(module.windows), generator=torch.Generator())
-    state = loop.fit(module, loader, run, how.optimisation.epochs, device, minutes, resume)
+    return loop.fit(module, loader, run, module.how.optimisation.epochs, device, minutes, resume)
+
+
+def averaged(how: EctopyPart, state: dict[str, Any]) -> EctopyNet:
+    """The averaged network of a module's state."""
     net = network(how)
     net.load_state_dict({key.removeprefix("averaged.module."): value for key, value in state.items() if key.startswith("averaged.module.")})
     return net.eval()

@@ -2,21 +2,20 @@
 
 import io
 import logging
-import subprocess
 import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ecgcore import settings
 from ecgcore.errors import ModelError
 from ecgcore.inference.cards import CONTROL, WEIGHTS, Card, digest, write_card
+from ecgcore.revision import git_commit as git_commit  # beside the weights it is written of
 
 TOLERANCE: Final = 1e-4
 
@@ -110,20 +109,6 @@ def difference(net: nn.Module, weights: Path, example: Sequence[Tensor], inputs:
         answer = net(*example)
     ours = (answer,) if isinstance(answer, Tensor) else answer
     return max(float(np.abs(one.numpy() - other).max()) for one, other in zip(ours, theirs, strict=True))
-
-
-def git_commit() -> str:
-    """The commit of the code, with "+" when the tree differs from it; "unknown" outside git."""
-    try:
-        head = _git("rev-parse", "--short=12", "HEAD")
-        return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _git(*words: str) -> str:
-    done: Any = subprocess.run(["git", "-C", str(settings.ROOT), *words], capture_output=True, text=True, check=True)  # noqa: S603, S607 - fixed words, git from PATH
-    return str(done.stdout).strip()
 
 
 def _longer(x: Tensor, axes: FreeAxes) -> Tensor:

@@ -64,10 +64,15 @@ class Trained:
     tables: dict[str, Table]
 
 
+def parts(recipe: HadlnRecipe) -> int:
+    """How many trainings there are."""
+    return sum(recipe.arms.values()) + recipe.by_patient.seeds * (recipe.by_patient.patient_folds + 1)
+
+
 def train(recipe: HadlnRecipe, run: Path, device: str, minutes: float | None, resume: bool) -> tuple[Trained, Card]:
     """Run both tables in the folder `run`; the network that learned by patient, with its card (without the hash of its weights)."""
     begun, device = time.monotonic(), loop.accelerator(device)
-    limit = minutes / (sum(recipe.arms.values()) + recipe.by_patient.seeds * (recipe.by_patient.patient_folds + 1)) if minutes else None
+    limit = minutes / parts(recipe) if minutes else None
     chance = random_split(recipe, run, device, limit, resume)
     between = time.monotonic()
     patients, runs = split_by_patient(recipe, run, device, limit, resume)

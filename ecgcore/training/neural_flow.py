@@ -47,6 +47,11 @@ class Trained:
     tables: dict[str, Table]
 
 
+def parts(recipe: NeuralFlowRecipe) -> int:
+    """How many trainings there are."""
+    return len(ARMS) * (recipe.optimisation.folds + recipe.optimisation.seeds * (recipe.optimisation.patient_folds + 1))
+
+
 def train(recipe: NeuralFlowRecipe, run: Path, device: str, minutes: float | None, resume: bool) -> tuple[Trained, Card]:
     """Run both tables in the folder `run`, and make the card of the network shipped (without the hash of its weights).
 
@@ -54,9 +59,8 @@ def train(recipe: NeuralFlowRecipe, run: Path, device: str, minutes: float | Non
     """
     begun, device = time.monotonic(), loop.accelerator(device)
     how = recipe.optimisation
-    trainings = len(ARMS) * (how.folds + how.seeds * (how.patient_folds + 1))
     beats = beat_set(recipe.data.everyone, recipe.classes, recipe.input)
-    setting = Setting(beats, how, recipe.floors.sensitivity, run, device, minutes / trainings if minutes else None, resume)
+    setting = Setting(beats, how, recipe.floors.sensitivity, run, device, minutes / parts(recipe) if minutes else None, resume)
     contenders = [Contender(name, partial(network, recipe, attention), partial(_loss, how.label_smoothing)) for name, attention in ARMS.items()]
     chance = _chance_table(recipe, setting, contenders)
     patients, shipped = _patient_table(recipe, setting, contenders)

@@ -1,7 +1,6 @@
 """The paper's experiment: four arms on segments with PVC against segments with APB, by folds at random and by folds of patients."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from ecgcore.evaluation.measures import Measure, Measured
 from ecgcore.models.segmenter import Segmenter
+from ecgcore.training import loop, processes
 from ecgcore.training import window_classifiers as windows
 from ecgcore.training.beat_sets import stratified_folds
 from ecgcore.training.recipes.segmenting import SegmenterRecipe
@@ -135,6 +135,7 @@ def _one(recipe: SegmenterRecipe, found: SegmentSet, folds: NDArray[np.int64], a
     """One arm on one fold; with `resume` a run that is there is not run again."""
     run, kept = folder / f"{arm.replace(' ', '-')}-{fold}", folder / f"{arm.replace(' ', '-')}-{fold}.json"
     if resume and kept.is_file():
+        loop.over(run)
         read = json.loads(kept.read_text())
         return FoldRun(**{**read, "places": tuple(read["places"]), "scores": tuple(read["scores"])})
     training, tested = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
@@ -148,6 +149,6 @@ def _one(recipe: SegmenterRecipe, found: SegmentSet, folds: NDArray[np.int64], a
     learned = windows.learn(task, run, device, minutes, resume)
     scores = torch.softmax(torch.from_numpy(windows.logits_of(learned.net, found.windows[tested])), dim=1)[:, PVC].numpy()
     result = FoldRun(arm, fold, learned.epochs, tuple(tested.tolist()), tuple(scores.astype(float).tolist()))
-    kept.write_text(json.dumps(result.__dict__))
-    shutil.rmtree(run, ignore_errors=True)
+    processes.write_text(kept, json.dumps(result.__dict__))
+    processes.remove(run)
     return result

@@ -17,7 +17,7 @@ from ecgcore.inference import segmenter as inference
 from ecgcore.inference.cards import Card, Figure, InputSpec, TrainingData
 from ecgcore.models.ectopy import EctopyNet, Several
 from ecgcore.signals import segments
-from ecgcore.training import ectopy_runs, loop
+from ecgcore.training import ectopy_runs, loop, processes
 from ecgcore.training.ectopy_data import LABELS, Patient, noise_leads, prepare_all, rhythm_ids, without_marks
 from ecgcore.training.ectopy_runs import CheckedSegment
 from ecgcore.training.export import FreeAxes, export, git_commit
@@ -59,7 +59,7 @@ class HeldOut:
     def write(self, path: Path) -> None:
         """Keep it for a run that goes on."""
         plain = {"limits": self.limits, "located": {name: {label: asdict(one) for label, one in parts.items()} for name, parts in self.located.items()}}
-        path.write_text(json.dumps({**plain, "checked": [asdict(one) for one in self.checked]}))
+        processes.write_text(path, json.dumps({**plain, "checked": [asdict(one) for one in self.checked]}))
 
     @classmethod
     def read(cls, path: Path) -> "HeldOut":
@@ -80,16 +80,20 @@ class Stopwatch:
         """Minutes of this part up to now; what comes next is the next part's."""
         self.spent[part] = self.spent.get(part, 0.0) + (time.monotonic() - self.begun) / 60
         self.begun = time.monotonic()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps(self.spent))
+        processes.write_text(self.path, json.dumps(self.spent))
         return self.spent[part]
+
+
+def parts(recipe: SegmenterRecipe) -> int:
+    """How many trainings there are."""
+    how = recipe.at_large.optimisation
+    return recipe.optimisation.folds * (len(recipe.arms) + len(recipe.arms_by_patient)) + how.patient_folds + how.seeds
 
 
 def train(recipe: SegmenterRecipe, run: Path, device: str, minutes: float | None, resume: bool) -> tuple[Trained, Card]:
     """Run everything in the folder `run`; the network that ships, with its card (without the hash of its weights). `minutes` are shared out evenly."""
     watch, ran, how = Stopwatch(run, resume), Ran(recipe, loop.accelerator(device)), recipe.at_large
-    n_arms = len(recipe.arms) + len(recipe.arms_by_patient)
-    share = minutes / (recipe.optimisation.folds * n_arms + how.optimisation.patient_folds + how.optimisation.seeds) if minutes else None
+    share = minutes / parts(recipe) if minutes else None
     found = segment_set(recipe.records, recipe.input)
     by_chance = run_arms(recipe, recipe.arms, found, folds_by_chance(found, recipe), run / "arms" / "random", ran.device, share, resume)
     by_patient = run_arms(recipe, recipe.arms_by_patient, found, folds_by_patient(found, recipe), run / "arms" / "patient", ran.device, share, resume)
@@ -111,12 +115,14 @@ def held_out(recipe: SegmenterRecipe, patients: Sequence[Patient], others: Seque
     """A network a fold of patients, asked about the patients it has not seen; the limits are chosen on what all say."""
     how, maps, drawn_by, kept = recipe.at_large, [], [], run / "held-out.json"
     if resume and kept.is_file():
+        for k in range(how.optimisation.patient_folds):
+            loop.over(run / f"fold{k}")
         return HeldOut.read(kept)
     noise, chance = noise_leads(how.input), ectopy_runs.by_chance(how)
     for k, fold in enumerate(ectopy_runs.folds(patients, how.optimisation.patient_folds)):
         names = {one.name for one in fold}
         training = [*(one for one in patients if one.name not in names), *others]
-        net = ectopy_runs.learn(how, training, noise, how.optimisation.seed, run / f"fold{k}", device, minutes, resume)
+        net = ectopy_runs.learn(how, training, noise, how.optimisation.seed, run / f"fold{k}", device, minutes, resume, fold)
         maps.append(ectopy_runs.mapped(net, fold, how, first_only=False))
         drawn_by.append(net)
     step_s, everyone = how.input.step / segments.FS_HZ, [one for part in maps for one in part]

@@ -26,6 +26,11 @@ class Trained:
     tables: dict[str, Measures]
 
 
+def parts(_recipe: ChapmanRecipe) -> int:
+    """How many trainings there are."""
+    return 1
+
+
 def train(recipe: ChapmanRecipe, run: Path, device: str, minutes: float | None, resume: bool) -> tuple[Trained, Card]:
     """Learn in the folder `run`, choose the epoch on the records held out, answer the tested ones; the network and its card (without the hash of its weights)."""
     begun, device = time.monotonic(), loop.accelerator(device)

@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own usage
-from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -19,10 +18,12 @@ from ecgcore.models.rhythm_standardised import StandardisedSeResNet18, Standardi
 from ecgcore.models.universal import LEAD_IDS, SeResNet18, UniversalECGNet, lead_dropout
 from ecgcore.training import loop
 from ecgcore.training.chapman_set import ChapmanSet
+from ecgcore.training.learner import Learner
 from ecgcore.training.recipes import ChapmanRecipe
 from ecgcore.training.rhythm_augmentation import altered
 
 EVERY_LEAD: Final = tuple(range(LEAD_IDS))
+LEAST: Final = 1e-12  # of a probability, so that its logarithm is finite
 STEPS_AN_EPOCH: Final = 100_000  # more than there are: no two batches share a seed
 
 RhythmNet = StandardisedSeResNet18 | StandardisedUniversal
@@ -65,7 +66,7 @@ class Batches(Dataset[Batch]):
         return batch_of(self.records, self.places[item])
 
 
-class RhythmModule(LightningModule):
+class RhythmModule(Learner):
     """One configuration; after each epoch it is asked about the records held out, and its best weights are kept."""
 
     best: Tensor
@@ -85,7 +86,7 @@ class RhythmModule(LightningModule):
         self.register_buffer("best_epoch", torch.tensor(0))
         self.register_buffer("seen", torch.tensor(0))
 
-    def training_step(self, batch: Batch, number: int) -> Tensor:
+    def loss_of(self, batch: Batch, number: int) -> Tensor:
         """Loss of one batch, altered; of a universal network with all leads or some."""
         how = self.recipe.optimisation
         signals = altered(batch.signals, self.recipe.input.fs_hz, self.recipe.augmentation, self._chance(number, self.device))
@@ -94,37 +95,38 @@ class RhythmModule(LightningModule):
             logits = self.net(*only(signals, present.to(self.device)))[0]
         else:
             logits = self.net(signals, batch.features)
-        loss = F.cross_entropy(logits.float(), batch.targets, self.weights, label_smoothing=how.label_smoothing)
-        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(signals))
-        return loss
+        return F.cross_entropy(logits.float(), batch.targets, self.weights, label_smoothing=how.label_smoothing)
+
+    def count(self, batch: Batch) -> float:
+        """The weight of the classes of its records."""
+        return float(self.weights[batch.targets].sum())
 
     def on_before_optimizer_step(self, *_: Any) -> None:
         """No gradient longer than the recipe's."""
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.optimisation.clip)
-
-    def on_train_start(self) -> None:
-        """A run that had ended, and is resumed, has nothing left to learn."""
-        self.trainer.should_stop = self._behind()
 
     def on_train_epoch_start(self) -> None:
         """Chance depends on seed and epoch alone, so that a resumed run goes on as the unbroken one."""
         self.batches.set_epoch(self.current_epoch)
         torch.manual_seed(self.recipe.optimisation.seed + 1000 * (self.current_epoch + 1))
 
-    def on_train_epoch_end(self) -> None:
-        """Ask about the records held out; keep the weights if none were better; end when none have been for as long as the recipe is patient."""
+    def ask(self) -> None:
+        """Ask about the records held out; keep the weights if none were better."""
         held = self.records.split.held_out
         said = Judged(self.recipe.classes, probabilities(self.net.eval(), self.records, held, self.recipe.optimisation.batch), self.records.targets[held])
         self.net.train()
         score = measured(said)["macro F1"]
-        self.log("macro_f1", score)
+        self.tell("macro_f1", score)
+        self.tell("validation loss", log_loss(said))
         self.seen.fill_(self.current_epoch + 1)
         if score > float(self.best):
             self.kept.load_state_dict(self.net.state_dict())
             self.best.fill_(score)
             self.best_epoch.fill_(self.current_epoch)
-        if self._behind():
-            self.trainer.should_stop = True
+
+    def ended(self) -> bool:
+        """Whether no weights have been better for as long as the recipe is patient."""
+        return int(self.seen) > int(self.best_epoch) + self.recipe.optimisation.patience
 
     def configure_optimizers(self) -> Any:
         """AdamW, cosine with warm restarts."""
@@ -132,9 +134,6 @@ class RhythmModule(LightningModule):
         optimizer = torch.optim.AdamW(self.net.parameters(), how.learning_rate, weight_decay=how.weight_decay)
         schedule = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, how.restart_epochs, how.restart_factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "epoch"}}
-
-    def _behind(self) -> bool:
-        return int(self.seen) > int(self.best_epoch) + self.recipe.optimisation.patience
 
     def _chance(self, number: int, device: torch.device) -> torch.Generator:
         return torch.Generator(device).manual_seed((self.recipe.optimisation.seed * STEPS_AN_EPOCH + self.current_epoch) * STEPS_AN_EPOCH + number)
@@ -201,6 +200,12 @@ def probabilities(net: RhythmNet, records: ChapmanSet, places: NDArray[np.int64]
             logits = net(signals[:, ids], ids.expand(len(signals), -1))[0] if universal else net(signals, batch.features.to(where))
             out.append(logits.double().softmax(dim=1).cpu())
     return np.asarray(torch.cat(out).numpy(), np.float64)
+
+
+def log_loss(said: Judged) -> float:
+    """Mean of -log of the probability of the right class."""
+    right = said.probabilities[np.arange(len(said.targets)), said.targets]
+    return float(-np.log(np.maximum(right, LEAST)).mean())
 
 
 def parts(net: RhythmNet) -> dict[str, nn.Module]:

@@ -26,6 +26,7 @@ from ecgcore.training.universal_module import Asked, Control, Make, Net, learn, 
 
 INPUTS: Final = ("signals", "beats", "lead_ids", "present")
 OUTPUTS: Final = ("probabilities", "challenge", "weights")
+FOLLOWED: Final = 64  # recordings whose loss is told after each epoch
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +48,16 @@ class Trained:
     tables: dict[str, Measures]
 
 
+def parts(recipe: AnyLeadRecipe) -> int:
+    """How many trainings there are."""
+    return 1 + rhythm_sources.FIFTHS * (1 + len(recipe.specialists))
+
+
 def train(recipe: AnyLeadRecipe, run: Path, device: str, minutes: float | None, resume: bool) -> tuple[Trained, Card]:
     """Learn in the folder `run`; the network that has not seen the fifth held out, with its card (without the hash of its weights)."""
     begun, device = time.monotonic(), loop.accelerator(device)
     found = mixture(recipe)
-    share = minutes / (1 + rhythm_sources.FIFTHS * (1 + len(recipe.specialists))) if minutes else None
+    share = minutes / parts(recipe) if minutes else None
     first = learned_first(recipe, found, run, device, share, resume)
     nets = [learned_second(recipe, found, first, fifth, run, device, share, resume) for fifth in range(rhythm_sources.FIFTHS)]
     answers = [answers_of(net, found, fifth, recipe.held_out) for fifth, net in enumerate(nets)]
@@ -97,14 +103,15 @@ def learned_first(recipe: AnyLeadRecipe, found: Mixture, run: Path, device: str,
     """A network that learned on one lead at a time."""
     torch.manual_seed(recipe.optimisation.seed)
     make = partial(step, recipe, recipe.optimisation.first, drawn(recipe, found, None))
-    return learn(network(recipe), make, recipe.optimisation.first, recipe, run / "first", device, minutes, resume)
+    return learn(network(recipe), make, recipe.optimisation.first, recipe, run / "first", device, minutes, resume, followed(recipe, found, None))
 
 
 def learned_second(recipe: AnyLeadRecipe, found: Mixture, first: Net, fifth: int, run: Path, device: str, minutes: float | None, resume: bool, only: str | None = None) -> Net:
     """The network of the first stage taught twelve leads and fewer, or `only` one subset of them, by the patients of four fifths."""
     make: Make = partial(step, recipe, recipe.optimisation.second, drawn(recipe, found, fifth), only=only)
     folder = run / (f"second{fifth}" if only is None else f"only {only}{fifth}")
-    return learn(copy.deepcopy(first).train(), make, recipe.optimisation.second, recipe, folder, device, minutes, resume)
+    unseen = followed(recipe, found, fifth, "12 leads" if only is None else only)
+    return learn(copy.deepcopy(first).train(), make, recipe.optimisation.second, recipe, folder, device, minutes, resume, unseen)
 
 
 def alone(recipe: AnyLeadRecipe, found: Mixture, first: Net, fifth: int, only: str, run: Path, device: str, minutes: float | None, resume: bool) -> Judged:
@@ -121,6 +128,19 @@ def drawn(recipe: AnyLeadRecipe, found: Mixture, fifth: int | None) -> dict[str,
     if fifth is not None:
         out["twelve"] = Drawn([piece for piece in found.twelve if piece.fold != fifth], how.power)
     return out
+
+
+def followed(recipe: AnyLeadRecipe, found: Mixture, fifth: int | None, subset: str = "12 leads") -> tuple[Batch, ...]:
+    """Recordings of the fifths that `drawn` leaves out, at most FOLLOWED of each kind and the same after every epoch: the loss on them is watched."""
+    rng, fs_hz = np.random.default_rng(recipe.optimisation.seed), recipe.input.fs_hz
+    handheld = [piece for piece in found.handheld if piece.fold == recipe.held_out]
+    twelve = [piece for piece in found.twelve if piece.fold == fifth]
+    seconds = recipe.optimisation.first.handheld_s
+    out = []
+    for pieces, rows, n in ((handheld, (0,), round(seconds * fs_hz)), (twelve, SUBSETS[subset], recipe.input.samples)):
+        chosen = [pieces[place] for place in rng.permutation(len(pieces))[:FOLLOWED]]
+        out += [batch(chosen, [rows] * len(chosen), n, rng)] if chosen else []
+    return tuple(out)
 
 
 def step(recipe: AnyLeadRecipe, stage: AnyLeadStage, sources: Mapping[str, Drawn], rng: Generator, only: str | None = None) -> tuple[Batch, ...]:

@@ -7,9 +7,9 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgcore.evaluation.calibration import binned
 from ecgcore.evaluation.rhythms import LEAST_PATIENTS
 from ecgcore.rhythm_findings import RHYTHMS
-from ecgcore.training.calibration import binned
 from ecgcore.training.universal_data import KINDS, Piece, single
 
 COMMON: Final = ("SB", "SR", "AFIB", "ST")

@@ -1,13 +1,12 @@
 """How the rhythm model for any leads learns: a loss that knows what a source cannot tell, averaged weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own usage
-from lightning.pytorch import LightningModule
 from numpy.random import Generator
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -16,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from ecgcore.models.universal import AnyLeadNet, UniversalRhythmNet
 from ecgcore.signals import segments
 from ecgcore.training import loop
+from ecgcore.training.learner import Learner, items, pieces
 from ecgcore.training.recipes import AnyLeadRecipe, AnyLeadStage
 from ecgcore.training.rhythm_augmentation import altered
 from ecgcore.training.universal_data import KINDS, NO_KIND, Batch
@@ -62,29 +62,50 @@ def allowed_loss(logits: Tensor, allowed: Tensor, smoothing: float) -> Tensor:
     return -((1 - smoothing) * right + smoothing * logs.mean(dim=1)).mean()
 
 
-class AnyLeadModule(LightningModule):
-    """The network under the sum of its losses on the batches of a step; its weights are averaged exponentially."""
+def both_losses(rhythm: Tensor, kind: Tensor, batch: Batch, smoothing: float) -> Tensor:
+    """The loss of the rhythm, and of the kind where there is one, from their logits (batch, n_classes)."""
+    said = allowed_loss(rhythm, batch.allowed, smoothing)
+    if bool((batch.kinds != NO_KIND).any()):
+        said = said + F.cross_entropy(kind, batch.kinds, ignore_index=NO_KIND, label_smoothing=smoothing)
+    return said
 
-    def __init__(self, net: Net, batches: Batches, stage: AnyLeadStage, recipe: AnyLeadRecipe) -> None:
+
+class AnyLeadModule(Learner):
+    """The network under the sum of its losses on the batches of a step; its weights are averaged exponentially.
+
+    `followed` is of patients who are not learned from, and chooses nothing: the mean loss on it, unaltered, is told after each epoch.
+    """
+
+    def __init__(self, net: Net, batches: Batches, stage: AnyLeadStage, recipe: AnyLeadRecipe, followed: Sequence[Batch] = ()) -> None:
         super().__init__()
-        self.net, self.batches, self.stage, self.recipe = net, batches, stage, recipe
+        self.net, self.batches, self.stage, self.recipe, self.followed = net, batches, stage, recipe, followed
         average = get_ema_multi_avg_fn(1 - recipe.optimisation.average)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(net, multi_avg_fn=average, use_buffers=True)
-        self.automatic_optimization = False  # the batches of a step pass one after the other: their graphs never stand in memory together
 
-    def training_step(self, step: tuple[Batch, ...], item: int) -> None:
-        """One step on all its batches."""
-        chance = torch.Generator(self.device).manual_seed(hash((self.batches.seed, self.current_epoch, item)))
-        optimizer: Any = self.optimizers()
-        optimizer.zero_grad()
-        for number, batch in enumerate(step):
+    def losses(self, step: tuple[Batch, ...], number: int) -> Iterator[Tensor]:
+        """The batches of a step pass one after the other: their graphs never stand in memory together."""
+        chance = torch.Generator(self.device).manual_seed(hash((self.batches.seed, self.current_epoch, number)))
+        for place, batch in enumerate(step):
             loss = self.loss(batch, chance)
-            self.manual_backward(batch.weight * loss)
-            self.log(f"loss {number}", loss.detach(), on_step=False, on_epoch=True, batch_size=1)
-        self.clip_gradients(optimizer, CLIP, "norm")
-        optimizer.step()
-        schedule: Any = self.lr_schedulers()
-        schedule.step()
+            self.log(f"loss {place}", loss.detach(), on_step=False, on_epoch=True, batch_size=1)
+            yield batch.weight * loss
+
+    def cut(self, step: tuple[Batch, ...], n: int) -> list[tuple[Batch, ...]]:
+        """Each batch of a step is cut; a piece of one weighs by its part of the whole."""
+        n = min(n, *(items(batch) for batch in step))
+        cut = [[piece._replace(weight=batch.weight * items(piece) / items(batch)) for piece in pieces(batch, n)] for batch in step]
+        return list(zip(*cut, strict=True))
+
+    def count(self, _step: tuple[Batch, ...]) -> float:
+        """The batches of a piece carry their weights themselves."""
+        return 1.0
+
+    def on_before_optimizer_step(self, *_: Any) -> None:
+        """No gradient longer than CLIP."""
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), CLIP)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Let the average follow."""
         self.averaged.update_parameters(self.net)
 
     def loss(self, batch: Batch, chance: torch.Generator) -> Tensor:
@@ -93,10 +114,17 @@ class AnyLeadModule(LightningModule):
         signals = altered(batch.signals, self.recipe.input.fs_hz, self.recipe.augmentation, chance)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=how.bfloat16):
             rhythm, kind, _ = self.net(signals, batch.beats, batch.lead_ids, torch.ones_like(batch.lead_ids, dtype=torch.bool))
-        said = allowed_loss(rhythm.float(), batch.allowed, how.label_smoothing)
-        if bool((batch.kinds != NO_KIND).any()):
-            said = said + F.cross_entropy(kind.float(), batch.kinds, ignore_index=NO_KIND, label_smoothing=how.label_smoothing)
-        return said
+        return both_losses(rhythm.float(), kind.float(), batch, how.label_smoothing)
+
+    def ask(self) -> None:
+        """Tell the loss on the patients followed."""
+        net = self.averaged.module.eval()
+        with torch.no_grad():
+            batches: list[Batch] = [self.transfer_batch_to_device(batch, self.device, 0) for batch in self.followed]
+            answers = [net(batch.signals, batch.beats, batch.lead_ids, torch.ones_like(batch.lead_ids, dtype=torch.bool)) for batch in batches]
+            losses = [float(both_losses(rhythm, kind, batch, 0.0)) for (rhythm, kind, _), batch in zip(answers, batches, strict=True)]
+        if losses:
+            self.tell("validation loss", float(np.mean(losses)))
 
     def on_train_epoch_start(self) -> None:
         """Chance depends on seed and epoch alone, so that a resumed run goes on as the unbroken one."""
@@ -110,9 +138,9 @@ class AnyLeadModule(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def learn(net: Net, make: Make, stage: AnyLeadStage, recipe: AnyLeadRecipe, run: Path, device: str, minutes: float | None, resume: bool) -> Net:
+def learn(net: Net, make: Make, stage: AnyLeadStage, recipe: AnyLeadRecipe, run: Path, device: str, minutes: float | None, resume: bool, followed: Sequence[Batch] = ()) -> Net:
     """Train in the folder `run`; the network with its averaged weights."""
-    module = AnyLeadModule(net, Batches(make, stage.steps, recipe.optimisation.seed), stage, recipe)
+    module = AnyLeadModule(net, Batches(make, stage.steps, recipe.optimisation.seed), stage, recipe, followed)
     loader = DataLoader(module.batches, batch_size=None, shuffle=False, generator=torch.Generator())
     state = loop.fit(module, loader, run, stage.epochs, device, minutes, resume)
     net.load_state_dict({key.removeprefix("averaged.module."): value for key, value in state.items() if key.startswith("averaged.module.")})

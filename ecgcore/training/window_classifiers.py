@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -16,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ecgcore.training import loop
 from ecgcore.training.beat_sets import BeatSet
+from ecgcore.training.learner import Learner
 from ecgcore.training.recipes import WindowOptimisation
 
 CHUNK: Final = 4096  # beats asked about at once
@@ -30,8 +30,10 @@ class Task:
 
     training  (n,) places in `beats` learned from
     held      (m,) places asked about after each epoch; none for no choice of an epoch
+    chooses   whether they choose the epoch whose weights are kept, or are only followed
     make      gives a fresh network: windows (batch, samples) → logits, or a tuple that begins with them
-    loss      of logits (batch, n_classes) and targets (batch,)
+    loss      of logits (batch, n_classes) and targets (batch,), and of weights (batch,) where beats have some
+    weights   (n_beats,) of each beat in the loss, all above 0, or None for none; a beat with another than 1 is in every epoch, whatever its class
     """
 
     beats: BeatSet
@@ -41,6 +43,8 @@ class Task:
     loss: nn.Module
     how: WindowOptimisation
     seed: int
+    weights: NDArray[np.float32] | None = None
+    chooses: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +61,16 @@ class Learned:
     held: dict[int, NDArray[np.float32]]
 
 
-class Batches(Dataset[tuple[Tensor, Tensor]]):
-    """Whole batches (windows, targets) in an order that depends on seed and epoch alone; class 0 is drawn from."""
+class Batches(Dataset[tuple[Tensor, ...]]):
+    """Whole batches (windows, targets; weights where there are some) in an order that depends on seed and epoch alone; class 0 is drawn from."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self.windows, self.targets = torch.from_numpy(task.beats.windows), torch.from_numpy(task.beats.targets)
+        self.weights = None if task.weights is None else torch.from_numpy(task.weights)
         common = task.beats.targets[task.training] == 0
+        if task.weights is not None:
+            common &= task.weights[task.training] == 1
         self.common, self.rare = task.training[common], task.training[~common]
         self.set_epoch(0)
 
@@ -78,12 +85,14 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return len(self.places)
 
-    def __getitem__(self, item: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, item: int) -> tuple[Tensor, ...]:
         """One batch."""
-        return self.windows[self.places[item]], self.targets[self.places[item]]
+        chosen = self.places[item]
+        given = self.windows[chosen], self.targets[chosen]
+        return given if self.weights is None else (*given, self.weights[chosen])
 
 
-class WindowModule(LightningModule):
+class WindowModule(Learner):
     """A window classifier under a given loss; after each epoch its averaged weights rank the held-out beats, the best are kept."""
 
     best: Tensor
@@ -101,12 +110,18 @@ class WindowModule(LightningModule):
         self.register_buffer("best", torch.tensor(-1.0))
         self.register_buffer("best_epoch", torch.tensor(0))
 
-    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+    def loss_of(self, batch: tuple[Tensor, ...], number: int) -> Tensor:  # noqa: ARG002 - chance is the common generator's
         """Loss of one batch."""
-        windows, targets = batch
-        loss: Tensor = self.loss(first(self.net(windows)).float(), targets)
-        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(targets))
+        windows, targets, *weights = batch
+        loss: Tensor = self.loss(first(self.net(windows)).float(), targets, *weights)
         return loss
+
+    def count(self, batch: tuple[Tensor, ...]) -> float:
+        """The weight of the beats, by class and their own."""
+        _, targets, *own = batch
+        by_class: Any = self.loss.weight if isinstance(self.loss, nn.CrossEntropyLoss) else self.loss.weights
+        weights = torch.ones(len(targets)) if by_class is None else by_class[targets]
+        return float((weights * own[0] if own else weights).sum())
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Let the average follow."""
@@ -117,15 +132,18 @@ class WindowModule(LightningModule):
         self.batches.set_epoch(self.current_epoch)
         torch.manual_seed(self.task.seed + 1000 * (self.current_epoch + 1))
 
-    def on_train_epoch_end(self) -> None:
+    def ask(self) -> None:
         """Ask about the held-out beats, write their logits beside the checkpoint, keep the weights if none were better."""
         score = float(self.current_epoch)
         net = self.averaged.module.eval()
         if self.task.held.size:
             logits = logits_of(net, self.task.beats.windows[self.task.held], self.device)
             np.save(self.run / f"held-{self.current_epoch}.npy", logits)
-            score = ranking(logits, self.task.beats.targets[self.task.held])
-            self.log("ranking", score)
+            targets = self.task.beats.targets[self.task.held]
+            ranked = ranking(logits, targets)
+            self.tell("ranking", ranked)
+            self.tell("validation loss", float(nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets))))
+            score = ranked if self.task.chooses else score
         if score > float(self.best):
             self.kept.load_state_dict(net.state_dict())
             self.best.fill_(score)

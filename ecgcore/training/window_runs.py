@@ -3,7 +3,6 @@
 Each run ends as a JSON file in the run's folder; one that is there is not run again.
 """
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from ecgcore.evaluation.tables import Run
 from ecgcore.inference.beats import decide
 from ecgcore.models.beat_windows import CalibratedWindowNet
+from ecgcore.training import loop, processes
 from ecgcore.training import window_classifiers as windows
 from ecgcore.training.beat_sets import BeatSet, patient_folds, stratified_folds
 from ecgcore.training.calibration import Calibration, Scored, Unseen, best_threshold, calibrate
@@ -78,6 +78,7 @@ def by_chance(setting: Setting, contender: Contender, training: NDArray[np.int64
     folder = setting.folder / "random split" / contender.name / (f"seed{seed}" if fold is None else f"fold{fold}")
     done = folder.with_suffix(".json")
     if setting.resume and done.is_file():
+        loop.over(folder)
         return Run.model_validate_json(done.read_bytes())
     beats = setting.beats
     tenths = stratified_folds(beats.targets[training], HELD_OUT, seed if fold is None else HELD_OUT_SEED * seed + fold)
@@ -87,8 +88,8 @@ def by_chance(setting: Setting, contender: Contender, training: NDArray[np.int64
     calibration = calibrate([said])
     thresholds = floored_thresholds(calibration.probabilities(said), said.targets, beats.classes, setting.floors)
     run = _tested(setting, contender, learned, calibration, thresholds, tested, seed, fold)
-    done.write_text(run.model_dump_json(indent=1) + "\n")
-    shutil.rmtree(folder)
+    processes.write_text(done, run.model_dump_json(indent=1) + "\n")
+    processes.remove(folder)
     return run
 
 
@@ -109,7 +110,7 @@ def by_patient(setting: Setting, contender: Contender, trained: Sequence[str], t
     calibration, thresholds = patient_choice(pooled[chosen], targets, beats.patients[places], beats.classes)
     final = setting.learn(contender, everyone, np.array([], np.int64), seed, folder / "all", chosen + 1)
     run = _tested(setting, contender, final, calibration, thresholds, beats.of(tested), seed, None)
-    folder.with_suffix(".json").write_text(run.model_dump_json(indent=1) + "\n")
+    processes.write_text(folder.with_suffix(".json"), run.model_dump_json(indent=1) + "\n")
     return ByPatient(run, final.net, calibration, thresholds, places, pooled[chosen], tuple(networks))
 
 

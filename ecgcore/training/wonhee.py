@@ -27,6 +27,7 @@ from ecgcore.training.wonhee_module import Batch, Labelled, labelled, learn, net
 NET: Final = "WonHEE"
 MLII: Final = "MLII"  # the lead of the paper's split, where a record has it
 TESTED: Final = 5  # one window in so many is for testing, in the paper's split
+FOLLOWED: Final = 4  # batches of those held out, whose loss is told after each epoch
 CHUNK: Final = 256  # windows answered at once
 EVERY: Final = 4  # of the beats of the tested patients, one in so many is classified
 
@@ -58,10 +59,15 @@ class Asked:
         return {name: measured.nearness(filled, self.cut.windows, self.observed, self.cut.peaks) for name, filled in fills_mv.items()}
 
 
+def parts(_recipe: WonheeRecipe) -> int:
+    """How many trainings there are."""
+    return 2
+
+
 def train(recipe: WonheeRecipe, run: Path, device: str, minutes: float | None, resume: bool) -> tuple[Trained, Card]:
     """Learn by the random split and by patient, in the folder `run`; the network by patient with its card (without the hash of its weights)."""
     begun, device = time.monotonic(), loop.accelerator(device)
-    half = minutes / 2 if minutes else None
+    half = minutes / parts(recipe) if minutes else None
     chance = random_split(recipe, run / "random split", device, half, resume)
     by_patient = time.monotonic()
     net = learned_by_patient(recipe, run / "by patient", device, half, resume)
@@ -107,12 +113,14 @@ def learned_by_patient(recipe: WonheeRecipe, run: Path, device: str, minutes: fl
     """A network that learned all three tasks from the patients to learn from."""
     torch.manual_seed(recipe.optimisation.seed)
     net = network(recipe.input.samples, len(recipe.classes), recipe.network, len(fills.CANDIDATES))
-    return Restorer(learn(net, batches(recipe), recipe.optimisation, run, device, minutes, resume)).eval()
+    held_out = batches(recipe, recipe.held_out)
+    followed = [held_out(np.random.default_rng((recipe.measured.seed, number))) for number in range(FOLLOWED)]
+    return Restorer(learn(net, batches(recipe, recipe.data.trained), recipe.optimisation, run, device, minutes, resume, followed)).eval()
 
 
-def batches(recipe: WonheeRecipe) -> Callable[[Generator], Batch]:
-    """What is learned from by patient."""
-    leads, samples, how = leads_of(with_folds(recipe.data.trained), recipe.input.band_hz), recipe.input.samples, recipe.augmentation
+def batches(recipe: WonheeRecipe, sets: Mapping[str, Sequence[str]]) -> Callable[[Generator], Batch]:
+    """What is learned from by patient, or watched, of these records."""
+    leads, samples, how = leads_of(with_folds(sets), recipe.input.band_hz), recipe.input.samples, recipe.augmentation
     drawn = Drawn(leads, how.shares, samples, wander=how.wander, invert=how.invert)
     beats: Labelled = labelled(*beat_windows([lead for lead in leads if lead.data_set == "mitdb"], samples), recipe.optimisation.sampler_power)
     return of_patients(drawn, beats, recipe.optimisation.shares)
@@ -182,10 +190,10 @@ def class_probabilities(net: Wonhee, values: NDArray[np.float32], candidates: ND
 def beat_windows(leads: Sequence[Lead], samples: int, *, whole: bool = False) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Windows (n, samples) in mV with a beat in the middle of each, within the band or `whole`, and its class (n,)."""
     windows, targets = [], []
-    for lead, starts, classes in around_beats(leads, samples):
+    for lead, starts, inside in around_beats(leads, samples):
         signal = lead.whole if whole else lead.band
         windows.append(np.lib.stride_tricks.sliding_window_view(signal, samples)[starts])
-        targets.append(classes)
+        targets.append(lead.targets[inside])
     return np.concatenate(windows), np.concatenate(targets)
 
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ecgcore import data
 from ecgcore.errors import DataError
 from ecgcore.readers import read
-from ecgcore.record import Record
 from ecgcore.signals.fills import FS_HZ
 from ecgcore.signals.filters import band_pass
 from ecgcore.signals.resampling import filled, resample
@@ -52,7 +51,26 @@ class Cut:
 
 def leads_of(sets: Mapping[str, Iterable[str]], band_hz: tuple[float, float]) -> list[Lead]:
     """All leads of the records named, by data set."""
-    return [lead for name, records in sets.items() for record in records for lead in _leads(name, record, band_hz)]
+    return [lead for name, records in sets.items() for record in records for lead in leads_in(name, record, with_beats(name, record), band_hz)]
+
+
+def with_beats(data_set: str, name: str) -> data.LabelledBeats:
+    """A record of a data set with the beats marked in it, which may be none."""
+    folder = data.locate(data_set)
+    record = read(folder / "data" / name if data_set == "ludb" and (folder / "data").is_dir() else folder / name)
+    if not any(annotation.annotator == "atr" for annotation in record.annotations):
+        return data.LabelledBeats(record, np.zeros(0, np.int64), (), ())
+    return data.beats_of(record)
+
+
+def leads_in(data_set: str, name: str, labelled: data.LabelledBeats, band_hz: tuple[float, float]) -> Iterator[Lead]:
+    """The leads of a record, which goes by this name."""
+    record = labelled.record
+    peaks = np.round(labelled.samples * FS_HZ / record.fs_hz).astype(np.int64)
+    targets = np.array([CLASSES.index(CLASS_OF_MIT[code]) for code in labelled.codes], np.int64)
+    for row, lead in zip(record.mv(), record.leads, strict=True):
+        mv = resample(filled(row), record.fs_hz, FS_HZ)
+        yield Lead(data_set, name, lead, band_pass(mv, band_hz, FS_HZ), _below(mv, band_hz[1]), peaks, targets)
 
 
 def ptbxl_folds(folds: Iterable[int]) -> tuple[str, ...]:
@@ -110,30 +128,12 @@ class Drawn:
                 return np.asarray(-window if rng.random() < self.invert else window, np.float32)
 
 
-def around_beats(leads: Iterable[Lead], samples: int) -> Iterator[tuple[Lead, NDArray[np.int64], NDArray[np.int64]]]:
-    """Each lead with the first samples (n_beats,) of the windows about its beats, those that lie within it, and their targets."""
+def around_beats(leads: Iterable[Lead], samples: int) -> Iterator[tuple[Lead, NDArray[np.int64], NDArray[np.bool_]]]:
+    """Each lead with the first samples of the windows about those of its beats that have one within it, and which beats (n_beats,) these are."""
     for lead in leads:
         starts = lead.peaks - samples // 2
         inside = (starts >= 0) & (starts + samples <= lead.band.size)
-        yield lead, starts[inside], lead.targets[inside]
-
-
-def _leads(data_set: str, name: str, band_hz: tuple[float, float]) -> Iterator[Lead]:
-    folder = data.locate(data_set)
-    record = read(folder / "data" / name if data_set == "ludb" and (folder / "data").is_dir() else folder / name)
-    peaks, targets = _beats(record)
-    for row, lead in zip(record.mv(), record.leads, strict=True):
-        mv = resample(filled(row), record.fs_hz, FS_HZ)
-        yield Lead(data_set, name, lead, band_pass(mv, band_hz, FS_HZ), _below(mv, band_hz[1]), peaks, targets)
-
-
-def _beats(record: Record) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    if not any(annotation.annotator == "atr" for annotation in record.annotations):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    marks = record.annotation("atr")
-    beats = [i for i, symbol in enumerate(marks.symbols) if symbol in CLASS_OF_MIT]
-    peaks = np.round(marks.samples[beats] * FS_HZ / record.fs_hz).astype(np.int64)
-    return peaks, np.array([CLASSES.index(CLASS_OF_MIT[marks.symbols[i]]) for i in beats], np.int64)
+        yield lead, starts[inside], inside
 
 
 def _below(mv: NDArray[np.float32], cut_hz: float) -> NDArray[np.float32]:

@@ -1,13 +1,12 @@
 """How WonHEE learns: batches of all three tasks, the sum of their losses, averaged weights."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own usage
-from lightning.pytorch import LightningModule
 from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
@@ -17,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from ecgcore.models.wonhee import BAND, Reconstructed, Wonhee
 from ecgcore.signals import fills
 from ecgcore.training import gaps, loop
+from ecgcore.training.learner import Learner
 from ecgcore.training.recipes import WonheeNetwork, WonheeOptimisation
 from ecgcore.training.wonhee_data import Drawn
 
@@ -37,6 +37,13 @@ class Batch(NamedTuple):
     truth: Tensor
     weights: Tensor
     targets: Tensor
+
+
+class Cut(NamedTuple):
+    """A batch, or a piece of one, and how many of its windows are to impute."""
+
+    batch: Batch
+    to_impute: int
 
 
 Shares = tuple[int, int, int]  # windows of a batch to classify, to impute, to forecast
@@ -119,28 +126,54 @@ def network(samples: int, n_classes: int, how: WonheeNetwork, candidates: int) -
     )  # fmt: skip
 
 
-class WonheeModule(LightningModule):
-    """The network under the sum of its losses; its weights are averaged exponentially."""
+class WonheeModule(Learner):
+    """The network under the sum of its losses; its weights are averaged exponentially.
 
-    def __init__(self, net: Wonhee, batches: Batches, how: WonheeOptimisation) -> None:
+    `followed` is of patients who are not learned from, and chooses nothing: the mean loss on it is told after each epoch.
+    """
+
+    def __init__(self, net: Wonhee, batches: Batches, how: WonheeOptimisation, followed: Sequence[Batch] = ()) -> None:
         super().__init__()
-        self.net, self.batches, self.how = net, batches, how
+        self.net, self.batches, self.how, self.followed = net, batches, how, followed
         average = get_ema_multi_avg_fn(1 - how.average)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(net, multi_avg_fn=average, use_buffers=True)
 
-    def training_step(self, batch: Batch) -> Tensor:
+    def loss_of(self, batch: Batch | Cut, number: int) -> Tensor:  # noqa: ARG002 - nothing is left to chance
         """Loss of one batch, all tasks of which pass the encoder together."""
-        k, (to_impute, _) = len(batch.targets), self.how.shares[1:]
+        losses = self.each_loss(self.net, *(batch if isinstance(batch, Cut) else Cut(batch, self.how.shares[1])))
+        self.log_dict({name: float(loss.detach()) for name, loss in losses.items()}, on_step=False, on_epoch=True, batch_size=1)
+        return torch.stack(list(losses.values())).sum()
+
+    def each_loss(self, net: Wonhee, batch: Batch, to_impute: int) -> dict[str, Tensor]:
+        """Losses of a batch by name."""
+        k = len(batch.targets)
         parts = [slice(k, k + to_impute), slice(k + to_impute, None)]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.how.bfloat16):
-            tokens = self.net.encode(batch.values, batch.observed, batch.candidates)
-            logits = self.net.classify(tokens[:k]).float()
-            said = [head(tokens[part], batch.candidates[part]) for head, part in zip((self.net.imputer, self.net.forecaster), parts, strict=True)]
+            tokens = net.encode(batch.values, batch.observed, batch.candidates)
+            logits = net.classify(tokens[:k]).float()
+            said = [head(tokens[part], batch.candidates[part]) for head, part in zip((net.imputer, net.forecaster), parts, strict=True)]
         losses = {"classification": F.cross_entropy(logits, batch.targets)} if k else {}
         for name, answer, part, envelope in zip(("imputation", "forecast"), said, parts, self.how.envelope, strict=True):
             losses |= fill_losses(name, answer, batch.truth[part], ~batch.observed[part], batch.weights[part], envelope)
-        self.log_dict({name: float(loss.detach()) for name, loss in losses.items()}, on_step=False, on_epoch=True, batch_size=1)
-        return torch.stack(list(losses.values())).sum()
+        return losses
+
+    def ask(self) -> None:
+        """Tell the loss on the patients followed."""
+        net: Any = self.averaged.module.eval()
+        with torch.no_grad():
+            batches = (Batch(*(part.to(self.device) for part in batch)) for batch in self.followed)
+            losses = [float(torch.stack(list(self.each_loss(net, batch, self.how.shares[1]).values())).sum()) for batch in batches]
+        if losses:
+            self.tell("validation loss", float(np.mean(losses)))
+
+    def cut(self, batch: Batch, n: int) -> list[Cut]:
+        """Each piece holds its part of the windows of each task, one of each at least."""
+        k, to_impute = len(batch.targets), self.how.shares[1]
+        tasks = [slice(k), slice(k, k + to_impute), slice(k + to_impute, None)]
+        windows = torch.arange(len(batch.values), device=batch.values.device)
+        n = min(n, *(len(windows[task]) for task in tasks if len(windows[task])))
+        dealt = zip(*(torch.tensor_split(windows[task], n) for task in tasks), strict=True)
+        return [Cut(_only(batch, torch.cat(each), each[0]), len(each[1])) for each in dealt]
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Let the average follow."""
@@ -156,6 +189,12 @@ class WonheeModule(LightningModule):
         optimizer = torch.optim.AdamW(self.net.parameters(), how.learning_rate, weight_decay=how.weight_decay)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, how.learning_rate, total_steps=how.epochs * len(self.batches), pct_start=0.1)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _only(batch: Batch, rows: Tensor, to_classify: Tensor) -> Batch:
+    """Some windows of a batch, of which these are to classify."""
+    values, observed, candidates, truth, weights, targets = batch
+    return Batch(values[rows], observed[rows], candidates[rows], truth[rows], weights[rows], targets[to_classify])
 
 
 def fill_losses(name: str, said: Reconstructed, truth: Tensor, hidden: Tensor, weights: Tensor, envelope: float) -> dict[str, Tensor]:
@@ -188,10 +227,22 @@ def slope_size(x: Tensor) -> Tensor:
     return torch.sqrt(F.avg_pool1d(square[:, None], ENVELOPE_STEPS, 1, ENVELOPE_STEPS // 2)[:, 0] + 1e-4)
 
 
-def learn(net: Wonhee, make: Callable[[Generator], Batch], how: WonheeOptimisation, run: Path, device: str, minutes: float | None, resume: bool) -> Wonhee:
+Make = Callable[[Generator], Batch]
+
+
+def learn(net: Wonhee, make: Make, how: WonheeOptimisation, run: Path, device: str, minutes: float | None, resume: bool, followed: Sequence[Batch] = ()) -> Wonhee:
     """Train in the folder `run`; the network with its averaged weights."""
-    module = WonheeModule(net, Batches(make, how.steps, how.seed), how)
+    return averaged(net, fit(net, make, how, run, device, minutes, resume, followed))
+
+
+def fit(net: Wonhee, make: Make, how: WonheeOptimisation, run: Path, device: str, minutes: float | None, resume: bool, followed: Sequence[Batch] = ()) -> dict[str, Any]:
+    """Train in the folder `run`; the last state."""
+    module = WonheeModule(net, Batches(make, how.steps, how.seed), how, followed)
     loader = DataLoader(module.batches, batch_size=None, shuffle=False, generator=torch.Generator())
-    state = loop.fit(module, loader, run, how.epochs, device, minutes, resume)
+    return loop.fit(module, loader, run, how.epochs, device, minutes, resume)
+
+
+def averaged(net: Wonhee, state: dict[str, Any]) -> Wonhee:
+    """The network with the averaged weights of a state."""
     net.load_state_dict({key.removeprefix("averaged.module."): value for key, value in state.items() if key.startswith("averaged.module.")})
     return net.eval()

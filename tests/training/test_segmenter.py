@@ -18,7 +18,7 @@ from ecgcore.training import segmenter as trainer
 from ecgcore.training.ectopy_data import NO_LABEL, Batch, Patient, Windows, told
 from ecgcore.training.segments import SegmentSet
 
-from .conftest import rhythm, write_sets
+from .tiny import rhythm, write_sets
 
 RECORDS = {"mitdb": "101 106 114 201 100 103", "svdb": "800 811", "nstdb-noise": "bw ma"}
 

@@ -96,13 +96,14 @@ def test_the_best_epoch_is_one_that_all_folds_reached():
 def test_stretches_are_altered_and_repeatable(tiny):
     records = beats_data.prepare_all(tiny.data.trained, tiny.input)
     stretches = beats_data.Stretches(records, tiny, beats_data.noise_leads(tiny.input))
-    x, rr, targets = stretches[0]
+    x, rr, targets, weights = stretches[0]
     assert x.shape == (16, 2, tiny.input.samples)
     assert rr.shape == (16, 7)
     assert torch.equal(stretches[0][0], x)
     stretches.set_epoch(1)
     assert not torch.equal(stretches[0][0], x)
     assert set(targets.tolist()) <= {-1, 0, 1, 2, 3, 4}
+    assert weights.tolist() == [float(target >= 0) for target in targets]
 
 
 def test_every_beat_is_in_one_stretch(tiny):

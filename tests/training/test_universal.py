@@ -10,6 +10,7 @@ from ecgcore.evaluation.measures import read_measures
 from ecgcore.inference import rhythm as inference
 from ecgcore.leads import STANDARD
 from ecgcore.models.universal import AnyLeadNet
+from ecgcore.progress import watched
 from ecgcore.rhythm import rhythm_of
 from ecgcore.rhythm_findings import RHYTHMS
 from ecgcore.signals import segments
@@ -17,6 +18,7 @@ from ecgcore.training import recipes, rhythm_labels, rhythm_sources, universal, 
 from ecgcore.training.rhythm_sources import Labelled
 from ecgcore.training.universal_data import NO_KIND, SUBSETS, Drawn, Piece
 from ecgcore.training.universal_figures import Judged
+from tests.training.following import Seen
 
 SPECIALISTS = "One network for any leads, or one for each"
 RATES = {"SB": 1.25, "SR": 0.8, "ST": 0.5, "AFIB": 0.8}  # s between beats
@@ -125,6 +127,36 @@ def test_a_resumed_run_ends_as_an_unbroken_one(tiny, tmp_path):
         again = universal.learned_first(tiny, found, tmp_path / "twice", "cpu", None, True)
     for one, other in zip(once.state_dict().values(), again.state_dict().values(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_where_memory_is_short_each_batch_of_a_step_passes_in_pieces(tiny, tmp_path, monkeypatch):
+    whole, sizes, weights = universal_module.AnyLeadModule.loss, [], []
+
+    def short(module, batch, chance):
+        if len(batch.signals) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        sizes.append(len(batch.signals))
+        weights.append(batch.weight)
+        return whole(module, batch, chance)
+
+    monkeypatch.setattr(universal_module.AnyLeadModule, "loss", short)
+    net = universal.learned_first(tiny, universal.mixture(tiny), tmp_path, "cpu", None, False)
+    stage = tiny.optimisation.first
+    assert sizes == [1] * (stage.epochs * stage.steps * (stage.handheld + stage.spans))
+    assert sum(weights) == pytest.approx(stage.epochs * stage.steps * (1 + tiny.optimisation.span_weight))
+    assert all(torch.isfinite(value).all() for value in net.state_dict().values())
+
+
+def test_the_loss_on_patients_not_learned_from_is_told_after_each_epoch(tiny, tmp_path):
+    found, seen = universal.mixture(tiny), Seen()
+    with watched(seen):
+        first = universal.learned_first(tiny, found, tmp_path, "cpu", None, False)
+        universal.learned_second(tiny, found, first, 1, tmp_path, "cpu", None, False, "I")
+    assert [set(seen.curve(part, "validation loss")) for part in ("first", "only I1")] == [{1, 2}, {1, 2}]
+    handheld, twelve = universal.followed(tiny, found, 1, "I II V1")
+    assert len(handheld.signals) == sum(piece.fold == tiny.held_out for piece in found.handheld)
+    assert twelve.signals.shape[:2] == (sum(piece.fold == 1 for piece in found.twelve), 3)
+    assert all(torch.equal(one.signals, other.signals) for one, other in zip((handheld, twelve), universal.followed(tiny, found, 1, "I II V1"), strict=True))
 
 
 def test_no_patient_is_learned_from_and_asked_about(tiny):

@@ -8,9 +8,11 @@ from ecgcore import training
 from ecgcore.evaluation.measures import read_measures
 from ecgcore.inference import wonhee as inference
 from ecgcore.models.wonhee import Reconstructed
+from ecgcore.progress import watched
 from ecgcore.signals import fills
 from ecgcore.training import gaps, recipes, wonhee, wonhee_data, wonhee_module
-from tests.training.conftest import write_sets
+from tests.training.following import Seen
+from tests.training.tiny import write_sets
 
 SAMPLES = 640
 
@@ -73,17 +75,36 @@ def test_a_resumed_run_ends_as_an_unbroken_one(tiny, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(once.state_dict().values(), twice.state_dict().values(), strict=True))
 
 
+@pytest.mark.parametrize("n", [2, 9])
+def test_a_piece_of_a_batch_holds_its_part_of_each_task(tiny, n, monkeypatch):
+    make = wonhee.batches(tiny, tiny.data.trained)
+    module = wonhee_module.WonheeModule(wonhee_module.network(SAMPLES, 3, tiny.network, len(fills.CANDIDATES)), None, tiny.optimisation)
+    batch = make(np.random.default_rng(1))
+    cut = module.cut(batch, n)
+    assert len(cut) == 2  # as many windows as the smallest task has
+    assert sum(one.to_impute for one in cut) == 4
+    assert torch.equal(torch.cat([one.batch.targets for one in cut]), batch.targets)
+    order = torch.cat([torch.arange(9)[part].tensor_split(len(cut))[k] for k in range(len(cut)) for part in (slice(2), slice(2, 6), slice(6, None))])
+    assert torch.equal(torch.cat([one.batch.truth for one in cut]), batch.truth[order])
+    assert sum(module.count(one) for one in cut) == module.count(batch) == 9
+    monkeypatch.setattr(module, "log_dict", lambda *_, **__: None)
+    with torch.no_grad():
+        assert all(torch.isfinite(module.loss_of(one, 0)) for one in cut)
+
+
 def test_tested_records_choose_nothing(tiny, monkeypatch, tmp_path):
     read = []
     monkeypatch.setattr(wonhee, "leads_of", lambda sets, band: read.append(sets) or wonhee_data.leads_of(sets, band))
-    net = wonhee.learned_by_patient(tiny, tmp_path / "run", "cpu", None, False)
+    with watched(seen := Seen()):
+        net = wonhee.learned_by_patient(tiny, tmp_path / "run", "cpu", None, False)
+    assert set(seen.curve("run", "validation loss")) == {1, 2}
     wonhee.calibrated(net, wonhee.asked_of(net, tiny, tiny.held_out))
-    assert read == [{"mitdb": ("101", "106")}, {"mitdb": ("109",)}]
+    assert read == [{"mitdb": ("109",)}, {"mitdb": ("101", "106")}, {"mitdb": ("109",)}]
 
 
 def test_batches_hide_and_scale_as_the_model_is_fed(tiny):
-    batch = wonhee.batches(tiny)(np.random.default_rng(1))
-    again = wonhee.batches(tiny)(np.random.default_rng(1))
+    batch = wonhee.batches(tiny, tiny.data.trained)(np.random.default_rng(1))
+    again = wonhee.batches(tiny, tiny.data.trained)(np.random.default_rng(1))
     assert all(torch.equal(a, b) for a, b in zip(batch, again, strict=True))
     assert batch.values.shape == batch.truth.shape == (9, SAMPLES)
     assert batch.candidates.shape == (9, len(fills.CANDIDATES), SAMPLES)

@@ -1,0 +1,24 @@
+"""What a site's readers signed, on synthetic records."""
+
+import numpy as np
+
+from ecgcore import data
+from ecgcore.demo import record_of, synthesise
+from ecgcore.findings import AAMI_OF_MIT
+from ecgcore.site import SiteData, SiteRecord
+from tests.training.tiny import rhythm
+
+
+def signed(name, seed, part, corrected=(3, 5), code="V", seconds=60):
+    """A record that a reader signed, some of its beats corrected to `code`."""
+    beats = rhythm(seed, seconds)
+    record = record_of(name, synthesise(beats, seconds, ("II", "V1"), 250, seed=100 + seed), beats, ("II", "V1"), 250)
+    found = data.beats_of(record)
+    codes = tuple(code if number in corrected else was for number, was in enumerate(found.codes))
+    labelled = data.LabelledBeats(record, found.samples, tuple(AAMI_OF_MIT[one] for one in codes), codes)
+    return SiteRecord(labelled, np.isin(np.arange(len(codes)), corrected), f"patient {name}", part)
+
+
+def site_of(*records):
+    """A version of a site's data set."""
+    return SiteData(3, "0" * 64, records)
