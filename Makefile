@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: run test check lint bench clean
 
 run: .venv/run
-	$(BIN)/streamlit run streamlit_app.py
+	$(BIN)/python -m ecgcore run
 
 test: .venv/test
 	$(BIN)/python -m pytest -m "not browser" -n 2 --dist loadfile

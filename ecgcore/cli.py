@@ -8,17 +8,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ecgcore import cli_desk
 from ecgcore.errors import EcgError, FormatError, InputError
 from ecgcore.progress import Progress
+
+if TYPE_CHECKING:
+    from ecgcore.inference.cards import Card
 
 DISCLAIMER = "Not a medical device; every finding needs a physician's over-read."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0, or 2 after an error that the user can mend."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, more = parser.parse_known_args(arguments)
+    if more and not options.passes_on:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    options.more = more
     try:
         options.run(options)
     except EcgError as error:
@@ -34,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ecgcore", description="ECG recordings in, beats out.", epilog=DISCLAIMER)
+    parser.set_defaults(passes_on=False)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
     info = _verb(verbs, "info", _info, "the header of a recording, as JSON")
@@ -78,16 +87,31 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--minutes", type=float, help="time limit of the training")
     train.add_argument("--seed", type=int, help="another seed than the recipe's")
     train.add_argument("--resume", action="store_true", help="go on with the unfinished run")
+    own = train.add_argument_group("fine-tuning, and learning from signed readings")
+    own.add_argument("--from", dest="start", metavar="MODEL", help="go on from the weights of name or name@version")
+    own.add_argument("--site", type=int, metavar="N", help="learn from version N of this site's data set too")
+    own.add_argument("--weight", type=float, default=5.0, help="of a beat that a reader corrected, against 1 for every other (default: 5)")
+    own.add_argument("--public", metavar="SETS", help="public data sets to learn from, with commas, or none (default: all of the recipe)")
     train.add_argument("--out", type=Path, metavar="DIR", help="folder for <name>/<version>/ (default: LEADWISE_HOME/models)")
 
     quantize = _verb(verbs, "quantize", _quantize, "copy a beat model in 8-bit integers, NAME-int8; evaluate says what that costs")
     quantize.add_argument("model", metavar="MODEL", help="name or name@version")
     quantize.add_argument("--out", type=Path, metavar="DIR", help="folder for <name>/<version>/ (default: LEADWISE_HOME/models)")
 
-    _verb(verbs, "models", _models, "shipped and trained models with their headline")
+    compare = _verb(verbs, "compare", _compare, "a new model against the current one, on patients held out: differences with intervals by patient")
+    compare.add_argument("new", metavar="NEW", help="name or name@version")
+    compare.add_argument("current", metavar="CURRENT", help="name or name@version")
+    compare.add_argument("--site", type=int, metavar="N", help="on the held-out patients of version N of this site's data set too")
+    compare.add_argument("--json", action="store_true", help="the whole comparison as JSON")
+
+    registry = _verb(verbs, "models", _models, "shipped and trained models with their headline; one of them as a file, or taken in from one").add_mutually_exclusive_group()
+    registry.add_argument("--export", nargs=2, metavar=("MODEL", "FILE"), help="write a model as one archive; for a folder NAME-VERSION.leadwise.zip in it")
+    registry.add_argument("--import", type=Path, metavar="FILE", dest="taken", help="check such an archive and put its model into LEADWISE_HOME/models, not yet in use")
+    registry.add_argument("--check", type=Path, metavar="DIR", help="check the folder of a model, NAME/VERSION, as an import does")
     data = _verb(verbs, "data", _data, "fetch a public data set from PhysioNet: data get NAME")
     data.add_argument("what", choices=("get",))
     data.add_argument("name", metavar="NAME", help="mitdb, svdb, …")
+    cli_desk.add(verbs, _verb)
     serve = _verb(verbs, "serve", _serve, "answer requests by HTTP with beats and rhythm")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen at; for any other than this machine's own LEADWISE_API_KEYS must be set (default: 127.0.0.1)")
     serve.add_argument("--port", type=int, default=8000, help="port to listen at (default: 8000)")
@@ -247,10 +271,31 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from ecgcore.training import train
+    if options.start or options.site is not None or options.public is not None:
+        card, folder = _retrain(options)
+    else:
+        from ecgcore.training import train
 
-    card, folder = train(options.recipe, device=options.device, minutes=options.minutes, resume=options.resume, seed=options.seed, out=options.out)
-    _print_json({"model": card.id, "folder": str(folder), "figures": [figure.model_dump() for figure in card.figures]})
+        card, folder = train(options.recipe, device=options.device, minutes=options.minutes, resume=options.resume, seed=options.seed, out=options.out)
+    from ecgcore.training import processes
+
+    if processes.first():
+        _print_json({"model": card.id, "folder": str(folder), "figures": [figure.model_dump() for figure in card.figures]})
+
+
+def _retrain(options: argparse.Namespace) -> "tuple[Card, Path]":
+    from ecgcore import settings
+    from ecgcore.inference.cards import find, read_card
+    from ecgcore.store import Store
+    from ecgcore.store.datasets import Datasets
+    from ecgcore.training.tuning import Retraining, retrain
+
+    start = read_card(find(options.start)).id if options.start else None
+    public = None if options.public is None else tuple(name for name in options.public.split(",") if name not in ("", "none"))
+    site = Datasets(Store()).load(options.site) if options.site is not None else None
+    run = settings.runs() / "-".join(str(part) for part in (options.recipe, "from", start or "scratch", "site", options.site or "none", "seed", options.seed or "own"))
+    how = {"device": options.device, "minutes": options.minutes, "resume": options.resume, "seed": options.seed, "out": options.out}
+    return retrain(Retraining(options.recipe, run, start, public, site, options.weight, **how))
 
 
 def _quantize(options: argparse.Namespace) -> None:
@@ -260,10 +305,38 @@ def _quantize(options: argparse.Namespace) -> None:
     _print_json({"model": card.id, "folder": str(folder)})
 
 
-def _models(options: argparse.Namespace) -> None:
-    del options
-    from ecgcore.inference.cards import available
+def _compare(options: argparse.Namespace) -> None:
+    from ecgcore.comparing import compare_models
+    from ecgcore.comparison_text import text
 
+    site = None
+    if options.site is not None:
+        from ecgcore.store import Store
+        from ecgcore.store.datasets import Datasets
+
+        site = Datasets(Store()).load(options.site)
+    with _one_line_of_progress() as progress:
+        comparison = compare_models(options.new, options.current, site=site, progress=progress)
+    print(comparison.model_dump_json(indent=1) if options.json else text(comparison))
+
+
+def _models(options: argparse.Namespace) -> None:
+    from ecgcore.inference.cards import available, find, refused
+
+    if options.export or options.taken or options.check:
+        from ecgcore import registry
+        from ecgcore.store import LOCAL_USER
+
+        if options.export:
+            print(registry.export_model(options.export[0], Path(options.export[1]), LOCAL_USER))
+        elif options.taken:
+            card = registry.import_model(options.taken, LOCAL_USER)
+            _print_json({"model": card.id, "folder": str(find(card.id))})
+        else:
+            print(f"{registry.check(options.check).id}: its card, hashes, networks and tables fit, and it answers as the card says")
+        return
+    for folder, why in refused():
+        print(f"ecgcore: not used: {folder}: {why}", file=sys.stderr)
     for folder, card in available():
         print(f"{card.id}  {card.task}, classes {' '.join(card.classes)}  ({folder})")
         for figure in card.figures:

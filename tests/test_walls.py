@@ -21,6 +21,7 @@ FORBIDDEN = {  # folder of ecgcore → parts of ecgcore it must not know
     "store": {"figures", "training", "models", "pages"},
     "inference": {"store", "figures", "training", "models", "readers"},
     "service": {"store", "figures", "training", "models", "evaluation"},
+    "jobs": {"figures", "models", "evaluation", "readers", "service"},
 }
 
 
