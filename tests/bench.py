@@ -1,4 +1,4 @@
-"""Benchmarks on real data: python -m tests.bench [cold warm detectors beats day app strip shapes filling maps service archive]. Prints JSON; asserts nothing."""
+"""Benchmarks on real data: python -m tests.bench [cold warm detectors beats day app strip shapes filling maps service archive busy]. Prints JSON; asserts nothing."""
 
 import json
 import os
@@ -177,6 +177,13 @@ def archive() -> dict[str, Any]:
     }
 
 
+def busy() -> dict[str, Any]:
+    """Seconds from a click to each page at rest, without a training and while the default model is trained."""
+    from tests.browser.timing import while_training
+
+    return while_training(data.locate("mitdb"))
+
+
 def _twelve_leads(folder: Path) -> str:
     """Writes 2,000 recordings into a folder; says what they are."""
     found = [place / "ptbxl" for place in data_folders() if (place / "ptbxl").is_dir()]
@@ -201,7 +208,7 @@ def _timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - begun
 
 
-ALL = (day, cold, warm, detectors, beats, app, strip, shapes, filling, maps, service, archive)  # the day first: peak memory of children is kept over all of them
+ALL = (day, cold, warm, detectors, beats, app, strip, shapes, filling, maps, service, archive, busy)  # the day first: peak memory of children is kept over all of them
 
 if __name__ == "__main__":
     wanted = sys.argv[1:]

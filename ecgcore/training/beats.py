@@ -162,7 +162,9 @@ def averaged(recipe: Recipe, state: dict[str, Any]) -> BeatNet:
 def fit(module: BeatModule, epochs: int, device: str, minutes: float | None, resume: bool) -> dict[str, Any]:
     """Train one module for so many epochs in its own folder; its last state."""
     chance = torch.Generator()  # the loader draws a seed at times of its own; from the common generator, dropout would differ after a resumption
-    loader = DataLoader(module.stretches, module.recipe.optimisation.batch, sampler=Shuffled(module.stretches), drop_last=True, generator=chance)
+    batch = module.recipe.optimisation.batch
+    few = len(module.stretches) < 2 * batch  # without the last, smaller batch a single short recording would give none
+    loader = DataLoader(module.stretches, batch, sampler=Shuffled(module.stretches), drop_last=not few, generator=chance)
     return loop.fit(module, loader, module.run, epochs, device, minutes, resume)
 
 

@@ -120,7 +120,7 @@ class WindowModule(Learner):
         """The weight of the beats, by class and their own."""
         _, targets, *own = batch
         by_class: Any = self.loss.weight if isinstance(self.loss, nn.CrossEntropyLoss) else self.loss.weights
-        weights = torch.ones(len(targets)) if by_class is None else by_class[targets]
+        weights = torch.ones_like(targets, dtype=torch.float32) if by_class is None else by_class[targets]
         return float((weights * own[0] if own else weights).sum())
 
     def on_train_batch_end(self, *_: Any) -> None:
