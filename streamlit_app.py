@@ -22,6 +22,7 @@ def main() -> None:
             st.Page("pages/restore.py", title="Restore", icon=":material/timeline:"),
             st.Page("pages/sessions.py", title="Sessions", icon=":material/groups:"),
             st.Page("pages/evidence.py", title="Evidence", icon=":material/fact_check:"),
+            st.Page("pages/admin.py", title="Admin", icon=":material/tune:", visibility="visible" if access.is_admin() else "hidden"),
         ],
         position="top" if access.is_known() else "hidden",
     )

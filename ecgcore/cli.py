@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ecgcore import cli_desk
 from ecgcore.errors import EcgError, FormatError, InputError
 from ecgcore.progress import Progress
+from ecgcore.site import CORRECTED_WEIGHT
 
 if TYPE_CHECKING:
     from ecgcore.inference.cards import Card
@@ -90,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     own = train.add_argument_group("fine-tuning, and learning from signed readings")
     own.add_argument("--from", dest="start", metavar="MODEL", help="go on from the weights of name or name@version")
     own.add_argument("--site", type=int, metavar="N", help="learn from version N of this site's data set too")
-    own.add_argument("--weight", type=float, default=5.0, help="of a beat that a reader corrected, against 1 for every other (default: 5)")
+    own.add_argument("--weight", type=float, default=CORRECTED_WEIGHT, help=f"of a beat that a reader corrected, against 1 for every other (default: {CORRECTED_WEIGHT:g})")
     own.add_argument("--public", metavar="SETS", help="public data sets to learn from, with commas, or none (default: all of the recipe)")
     train.add_argument("--out", type=Path, metavar="DIR", help="folder for <name>/<version>/ (default: LEADWISE_HOME/models)")
 

@@ -11,6 +11,7 @@ from ecgcore.data import LabelledBeats
 Part = Literal["trained", "held out"]
 TRAINED: Final = "trained"
 HELD_OUT: Final = "held out"
+CORRECTED_WEIGHT: Final = 2.0  # of a beat that a reader corrected, against 1 for every other, unless somebody asks for another; see EXPERIMENTS.md
 
 
 @dataclass(frozen=True, eq=False)

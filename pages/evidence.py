@@ -26,13 +26,15 @@ def main() -> None:
         elif absent := models.compared().absent:
             st.caption(plain(models.not_installed(absent)))
         for card in known:
-            show(card)
+            show(card, models.standing(card, known))
 
 
-def show(card: Card) -> None:
-    """One model."""
+def show(card: Card, standing: str = "") -> None:
+    """One model, and whether it is in use where there are several versions of it."""
     with st.container(border=True):
         st.subheader(plain(card.id), anchor=False)
+        if standing:
+            st.caption(plain(standing))
         st.markdown(f"{plain(card.task)}  \n**For** {plain(card.intended_use)}")
         with shell.one_line_errors():
             by_split = tables.of_card(card)

@@ -26,7 +26,7 @@ def review(user: access.User, record_id: str, record: Record, reading_id: str | 
     with st.container(horizontal=True, vertical_alignment="center"):
         opened.heading(record)
         place = st.empty()
-        commands = st.container(horizontal=True, width="content", gap="small")
+        commands = st.container(horizontal=True, width="content", vertical_alignment="center", gap="small")
     if record.notes:
         st.caption(plain("On reading: " + "; ".join(record.notes)))
     if reading is None:
@@ -36,6 +36,7 @@ def review(user: access.User, record_id: str, record: Record, reading_id: str | 
     if held.whose:
         place.badge(plain(held.whose), icon=":material/groups:")
     with commands:
+        analysing.another_in_use(held)
         analysing.other_beats(held)
         signing.menu(held)
         export.menu(held)

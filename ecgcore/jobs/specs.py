@@ -5,6 +5,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ecgcore.errors import InputError
+from ecgcore.site import CORRECTED_WEIGHT
 
 
 class Spec(BaseModel):
@@ -27,7 +28,7 @@ class TrainSpec(Spec):
     start: str | None = None
     public: tuple[str, ...] | None = None
     dataset: int | None = None
-    weight: float = Field(default=5.0, ge=0, le=100)
+    weight: float = Field(default=CORRECTED_WEIGHT, ge=0, le=100)
     minutes: float | None = Field(default=None, gt=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seed: int | None = None

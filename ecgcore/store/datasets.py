@@ -14,11 +14,11 @@ from ecgcore.known_patients import known_test_patient
 from ecgcore.record import Record
 from ecgcore.review import State, sha256
 from ecgcore.review.commands import MAX_NAME, check_text
-from ecgcore.site import SiteData, SiteRecord
+from ecgcore.site import TRAINED, SiteData, SiteRecord
 from ecgcore.store import audit, database, readings
 from ecgcore.store.blobs import sha256_of_files
 from ecgcore.store.job_tables import DatasetRow
-from ecgcore.store.manifest import Manifest, ManifestRecord, Refused, part_of, patient_of, patients, reading_that_counts
+from ecgcore.store.manifest import Manifest, ManifestRecord, Refused, parts_of, patient_of, patients, reading_that_counts
 from ecgcore.store.readings import Reading
 from ecgcore.store.review_tables import ReadingRow, SignOffRow
 from ecgcore.store.reviews import Reviews
@@ -63,7 +63,10 @@ class Datasets:
             newest[found.signal_sha256] = kept
             if other is not None:
                 refused.append(Refused(record_id=other[1].record_id, name=other[1].name, why=f"the same signal as {kept[1].name}, whose reading was signed off later"))
-        entries = sorted((entry for _, entry in newest.values()), key=lambda entry: (entry.name, entry.record_id))
+        frozen = {entry.patient: entry.part for version in self.list() for entry in version.manifest.records}  # the oldest version last, which says
+        parts = parts_of({entry.patient for _, entry in newest.values()}, frozen)
+        shared_out = (entry.model_copy(update={"part": parts[entry.patient]}) for _, entry in newest.values())
+        entries = sorted(shared_out, key=lambda entry: (entry.name, entry.record_id))
         return Manifest(records=tuple(entries), refused=tuple(sorted(refused, key=lambda one: (one.name, one.record_id))))
 
     def freeze(self, who: str) -> DatasetVersion:
@@ -153,7 +156,7 @@ class Datasets:
             n_beats=len(state),
             counts=state.counts,
             corrected=state.changed,
-            part=part_of(patient),
+            part=TRAINED,  # until it is known who else is there
         )
 
     def _state(self, reading_id: str, seq: int, signed_sha256: str) -> State:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Final
 
@@ -14,6 +14,7 @@ from ecgcore.site import HELD_OUT, TRAINED, Part
 from ecgcore.store.readings import ADJUDICATION, OPEN, SESSION, Reading
 
 HELD_OUT_SHARE: Final = 0.2  # of the patients
+FEW: Final = 5  # none of fewer patients is held out
 _KEY: Final = 16  # hexadecimal digits that name a patient
 
 
@@ -101,8 +102,17 @@ def patient_of(record: Record, signal_sha256: str) -> str:
     return hashlib.sha256((f"patient {stated}" if stated else f"signal {signal_sha256}").encode()).hexdigest()[:_KEY]
 
 
-def part_of(patient: str) -> Part:
-    """The part a patient is in, now and in every version, whoever else is in the data set: about every fifth is held out."""
+def parts_of(patients: Collection[str], frozen: Mapping[str, Part]) -> dict[str, Part]:
+    """The part of each patient. One who is in a frozen version stays in his part for good.
+
+    Of the others about every fifth is held out, by a hash, so that it does not matter who else is there; but none of fewer than FEW patients is:
+    there would be nothing to learn from, and one patient to compare on shows nothing.
+    """
+    few = len(patients) < FEW
+    return {patient: frozen.get(patient) or (TRAINED if few else _by_hash(patient)) for patient in patients}
+
+
+def _by_hash(patient: str) -> Part:
     number = int.from_bytes(hashlib.sha256(patient.encode()).digest())
     return HELD_OUT if number < HELD_OUT_SHARE * 2**256 else TRAINED
 

@@ -73,7 +73,7 @@ def over(run: Path) -> None:
 def part(run: Path) -> str:
     """What the folder of a training is called within its recipe's run."""
     inside = run.relative_to(settings.runs()).parts[1:] if run.is_relative_to(settings.runs()) else ()
-    return "/".join(inside) or run.name
+    return "/".join(inside) or ("training" if run.is_relative_to(settings.runs()) else run.name)
 
 
 def accelerator(device: str) -> str:

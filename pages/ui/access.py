@@ -127,6 +127,14 @@ def is_known() -> bool:
     return True
 
 
+def is_admin() -> bool:
+    """Whether whoever runs this page may administer Leadwise."""
+    try:
+        return may(current_user(), "admin")
+    except AccessError:
+        return False
+
+
 def readers() -> tuple[str, ...]:
     """The names of all who have a role, in order. Raises AccessError."""
     found = rules()

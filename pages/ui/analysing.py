@@ -12,7 +12,7 @@ from ecgcore.store import StoredAnalysis
 from ecgcore.store.reviews import Reading
 from pages.ui import access, desk, models
 from pages.ui.hand import Hand, first_leads
-from pages.ui.text import plain
+from pages.ui.text import plain, recently
 
 _STOPPED: Final = "analysis_stopped"
 _WANTED: Final = "analysis_wanted"
@@ -65,6 +65,26 @@ def other_beats(held: Hand) -> None:
         if asked:
             st.session_state[_WANTED] = (held.reading.id, tuple(leads), model)
     _find_again(held)
+
+
+def another_in_use(held: Hand) -> None:
+    """A quiet line where another version of the model is in use than the one that found these beats, and a way to it: unasked the reading stays as it is."""
+    now = models.in_use_instead(held.found.beats.model)
+    if now is None or held.moment is not None:
+        return
+    put = desk.promotions().standing(now.partition("@")[0])
+    since = f" since {recently(put.at)}" if put is not None and put.now == now else ""
+    st.caption(plain(f"Beats by {held.found.beats.model}; {now} is in use{since}"), width="content")
+    st.button(
+        "Find beats again",
+        key=f"by-version-in-use-{held.reading.id}",
+        type="tertiary",
+        icon=":material/search:",
+        disabled=bool(held.why_not),
+        help=plain(held.why_not) or f"By {now} on {', '.join(held.found.leads)}. What readers did stays as they left it. One undo goes back.",
+        on_click=st.session_state.update,
+        args=({_WANTED: (held.reading.id, tuple(held.found.leads), now)},),
+    )
 
 
 def model_choice(held: Hand) -> str:

@@ -10,6 +10,10 @@ from ecgcore.record import Annotation, Record
 from ecgcore.rhythm_findings import Rhythm, RhythmTrend
 from ecgcore.signals.pyramid import Pyramid
 from ecgcore.store import Store
+from ecgcore.store.audit import Audit
+from ecgcore.store.datasets import Datasets, Manifest
+from ecgcore.store.jobs import Jobs, Workers
+from ecgcore.store.promotions import Promotions
 from ecgcore.store.reconstructions import Reconstructions
 from ecgcore.store.reviews import Reviews
 from ecgcore.store.sessions import Sessions
@@ -40,6 +44,36 @@ def sessions() -> Sessions:
 def reconstructions() -> Reconstructions:
     """The accepted reconstructions in that store."""
     return Reconstructions(store())
+
+
+def jobs() -> Jobs:
+    """The long work in that store."""
+    return Jobs(store())
+
+
+def workers() -> Workers:
+    """The worker processes that the store knows of."""
+    return Workers(store())
+
+
+def datasets() -> Datasets:
+    """The versions of this site's data set; what was found out of a signed reading is kept."""
+    return _datasets(store())
+
+
+def signed_now() -> Making[Manifest]:
+    """What a data set version would hold, from a first look at all signed readings: made once it is begun. Afterwards `datasets().preview()` is quick."""
+    return _signed_now(datasets())
+
+
+def promotions() -> Promotions:
+    """Which version of each model was put in use."""
+    return Promotions(store())
+
+
+def audit() -> Audit:
+    """Who did what to what all users share."""
+    return Audit(store())
 
 
 def record(record_id: str) -> Record:
@@ -84,12 +118,29 @@ def annotation(record_id: str, annotator: str) -> Annotation:
 
 @lru_cache(maxsize=4)
 def _store(home: Path, database_url: str) -> Store:
-    return Store(home, database_url)
+    opened = Store(home, database_url)
+    Promotions(opened).sync()  # another process may have promoted, and died before it wrote the file
+    return opened
 
 
 @lru_cache(maxsize=4)
 def _reviews(opened: Store) -> Reviews:
     return Reviews(opened)
+
+
+@lru_cache(maxsize=4)
+def _datasets(opened: Store) -> Datasets:
+    return Datasets(opened)
+
+
+@lru_cache(maxsize=4)
+def _signed_now(sets: Datasets) -> Making[Manifest]:
+    return Making(partial(_looked_through, sets))
+
+
+def _looked_through(sets: Datasets, told: Progress) -> Manifest:
+    told(0.0, "looking through the signed readings")
+    return sets.preview()
 
 
 @lru_cache(maxsize=OPEN_RECORDS)

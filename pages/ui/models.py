@@ -55,6 +55,23 @@ def compared() -> Compared:
     return Compared(tuple(present), tuple(absent))
 
 
+def in_use_instead(model: str) -> str | None:
+    """The version (name@version) that is in use of the same model in place of this one; None where this one is, or none can be found."""
+    try:
+        now = cards.read_card(cards.find(model.partition("@")[0])).id
+    except ModelError:
+        return None
+    return now if now != model else None
+
+
+def standing(card: Card, there: tuple[Card, ...]) -> str:
+    """Whether this version of a model is the one in use, in a sentence; empty where it has no other."""
+    if not any(other.name == card.name and other.id != card.id for other in there):
+        return ""
+    instead = in_use_instead(card.id)
+    return f"Not in use: {instead} is." if instead else "This version is in use."
+
+
 def not_installed(absent: tuple[str, ...]) -> str:
     """Which of the models are not there, in a sentence; empty where all are."""
     if not absent:

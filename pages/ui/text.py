@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ecgcore.figures.clock import clock
 from ecgcore.record import Patient
@@ -21,6 +21,11 @@ def duration(seconds: float) -> str:
 def moment(when: datetime | None) -> str:
     """A date and time as stated; a dash where none is."""
     return when.strftime("%Y-%m-%d %H:%M") if when else "–"
+
+
+def recently(when: datetime) -> str:
+    """A moment in UTC as it is said soon after: without its date on the same day."""
+    return when.strftime("%H:%M UTC" if when.date() == datetime.now(UTC).date() else "%Y-%m-%d %H:%M UTC")
 
 
 def of_patient(patient: Patient) -> list[str]:

@@ -10,6 +10,7 @@ IMPORTS = """
 import sys
 from streamlit.testing.v1 import AppTest
 from pages.ui import warmup
+from pages.ui.admin import parts
 warmup.start = lambda: None
 app = AppTest.from_file("streamlit_app.py", default_timeout=30).run()
 assert not app.exception and app.title[0].value == "Records", app
@@ -17,13 +18,25 @@ print(*sorted({"torch", "wfdb", "pandas", "onnxruntime", "scipy.signal"} & set(s
 for page in ("pages/review.py", "pages/rhythm.py", "pages/restore.py", "pages/evidence.py"):
     app.switch_page(page).run()
     assert not app.exception, app
+for part in parts.PARTS:
+    app.query_params["part"] = part
+    app.switch_page("pages/admin.py").run()
+    assert not app.exception and app.segmented_control(key="admin-part").value == part, app
 warmup.rehearse()
 print(*sorted({"torch", "wfdb"} & set(sys.modules)))
 """
 
 
 @pytest.mark.parametrize(
-    ("page", "title"), [("pages/records.py", "Records"), ("pages/review.py", None), ("pages/rhythm.py", None), ("pages/restore.py", None), ("pages/evidence.py", "Evidence")]
+    ("page", "title"),
+    [
+        ("pages/records.py", "Records"),
+        ("pages/review.py", None),
+        ("pages/rhythm.py", None),
+        ("pages/restore.py", None),
+        ("pages/evidence.py", "Evidence"),
+        ("pages/admin.py", "Admin"),
+    ],
 )
 def test_every_page_opens_and_carries_the_notice(app, page, title):
     app.run().switch_page(page).run()

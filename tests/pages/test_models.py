@@ -8,6 +8,8 @@ from ecgcore import demo, settings, writers
 from ecgcore.figures.clock import clock
 from ecgcore.inference import cards
 from ecgcore.store.reviews import Reviews
+from pages.ui import cards as evidence
+from pages.ui import desk, models
 from pages.ui.panels import listing
 from tests.window_models import CHECKS
 
@@ -211,3 +213,25 @@ def test_uncertain_beats_are_listed_one_by_one_and_a_click_goes_there(app, store
     (sample,) = goto["select"]
     state = Reviews(store).state(Reviews(store).readings(stored.id)[0].id)
     assert state.labels[state.samples == sample].tolist() == [least["Class"][0]]
+
+
+def test_a_trained_model_that_does_not_fit_spoils_no_page(app, home):
+    folder = home / "models" / "beats" / "9"
+    folder.mkdir(parents=True)
+    before = models.classifiers(), models.compared()
+    (folder / cards.CARD).write_text("{")
+    assert (models.classifiers(), models.compared()) == before
+    assert "beats@9" not in {card.id for card in evidence.known()}
+    app.run().switch_page("pages/evidence.py").run()
+    assert not app.exception
+    assert not app.error
+
+
+def test_which_version_is_in_use_follows_the_database_from_the_start(home):
+    """A file that another database left says nothing here."""
+    left = home / "models" / cards.IN_USE
+    left.parent.mkdir(parents=True)
+    left.write_text('{"beats": "9"}')
+    desk.store()
+    assert not left.exists()
+    assert cards.read_card(cards.find("beats")).id == DEFAULT

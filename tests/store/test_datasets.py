@@ -15,10 +15,11 @@ from ecgcore.fingerprints import Fingerprints
 from ecgcore.record import Patient, Record
 from ecgcore.review import Add, Delete, Relabel, ReplaceBeats, sha256
 from ecgcore.store import Store, database
+from ecgcore.store import manifest as manifests
 from ecgcore.store.audit import Audit
 from ecgcore.store.datasets import Datasets
 from ecgcore.store.job_tables import DatasetRow
-from ecgcore.store.manifest import Manifest, part_of
+from ecgcore.store.manifest import Manifest
 from ecgcore.store.tables import AnalysisRow
 
 ANNA, BEN, CARL = "anna@x", "ben@x", "carl@x"
@@ -59,7 +60,7 @@ def test_a_signed_reading_is_a_line_of_the_manifest(datasets, store, reviews, re
     assert (line.record_id, line.name, line.reading_id, line.version) == (record_id, "one", reading_id, 1)
     assert (line.sha256, line.annotation_sha256) == (store.get(record_id).sha256, signed.sha256)
     assert (line.n_beats, line.corrected, line.counts) == (4, 2, {"N": 2, "S": 1, "V": 0, "F": 1, "Q": 0})
-    assert line.part == part_of(line.patient)
+    assert line.part == "trained"
     assert manifest.refused == ()
     assert datasets.list() == ()
 
@@ -100,6 +101,17 @@ def test_versions_count_up_and_the_same_content_is_the_same_version(datasets, st
     noted = Audit(store).search(what="freeze data set")
     assert [(entry.who, entry.subject) for entry in noted] == [(CARL, "site 3"), (ANNA, "site 2"), (CARL, "site 1")]
     assert noted[-1].detail.endswith(f"0 beats corrected; sha256 {first.sha256[:12]}…")
+
+
+def test_who_was_learned_from_is_never_held_out_later(datasets, read, files, monkeypatch):
+    monkeypatch.setattr(manifests, "HELD_OUT_SHARE", 1.0)
+    read(files("r0", 0))
+    (first,) = datasets.freeze(CARL).manifest.records
+    for seed in range(1, 5):
+        read(files(f"r{seed}", seed))
+    later = datasets.preview()
+    assert [line.part for line in later.records if line.patient == first.patient] == [first.part] == ["trained"]
+    assert [line.part for line in later.records if line.patient != first.patient] == ["held out"] * 4
 
 
 def test_nothing_signed_is_nothing_to_freeze(datasets, read, files):

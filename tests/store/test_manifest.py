@@ -8,7 +8,7 @@ import pytest
 
 from ecgcore import demo
 from ecgcore.record import Patient, Record
-from ecgcore.store.manifest import Manifest, ManifestRecord, Refused, beats, part_of, patient_of, patients, reading_that_counts
+from ecgcore.store.manifest import Manifest, ManifestRecord, Refused, beats, parts_of, patient_of, patients, reading_that_counts
 from ecgcore.store.readings import Reading, SignOff
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -81,10 +81,18 @@ def test_a_patient_is_the_id_that_a_file_states_else_the_signal():
 
 
 def test_about_every_fifth_patient_is_held_out_and_stays_so():
-    parts = [part_of(f"p{number}") for number in range(5000)]
+    found = parts_of([f"p{number}" for number in range(5000)], {})
+    parts = list(found.values())
     assert parts.count("trained") + parts.count("held out") == 5000
     assert 0.18 < parts.count("held out") / 5000 < 0.22
     assert "".join(part[0] for part in parts[:12]) == "htttttththth"
+    assert parts_of(["p0", *(f"q{number}" for number in range(9))], {})["p0"] == found["p0"]
+
+
+def test_none_of_few_patients_is_held_out_and_who_was_frozen_stays_where_he_is():
+    assert set(parts_of(["p0", "p7", "p9", "p1"], {}).values()) == {"trained"}
+    more = parts_of(["p0", "p7", "p9", "p1", "p11"], {"p0": "trained", "p1": "held out"})
+    assert more == {"p0": "trained", "p7": "held out", "p9": "held out", "p1": "held out", "p11": "held out"}
 
 
 def a_line(name: str = "one", patient: str = "p1", part: str = "trained", **other) -> ManifestRecord:

@@ -74,8 +74,8 @@ def test_a_fine_tuned_model_is_another_and_works(small, site, tmp_path):
     assert card.parent == "beats@t"
     assert card.training.trained["site 3"] == ("patient 1", "patient 2")
     assert card.training.trained["svdb"] == ("811",)  # 800 is held out to compare on
-    assert "4 corrected beats weigh 5 times another" in card.training.protocol
-    assert "--from beats@t --site 3 --weight 5" in card.training.protocol
+    assert "4 corrected beats weigh 2 times another" in card.training.protocol
+    assert "--from beats@t --site 3 --weight 2" in card.training.protocol
     assert not card.figures
     assert not card.reliability
     parent = cards.read_card(small)
@@ -134,7 +134,7 @@ def test_from_scratch_a_patient_is_in_one_fold(small, tiny, site, tmp_path, foll
         assert not unseen & learned
         assert len({"site-1", "site-2"} & unseen) in (0, 2)
     assert "800" not in {record.name for record in followed[-1].stretches.records}
-    assert all(figure.command == "python -m ecgcore train beats --site 3 --weight 5" for figure in card.figures)
+    assert all(figure.command == "python -m ecgcore train beats --site 3 --weight 2" for figure in card.figures)
 
 
 def test_a_public_recording_that_this_site_read_is_not_learned_from_twice(small, tiny, site, tmp_path, followed):
@@ -172,6 +172,7 @@ def test_weights_that_are_not_those_of_the_card_are_refused(small, tmp_path):
         ("hadln", None, None, True, "by fine-tuning only"),
         ("segmenter", None, ("mitdb",), False, "by its whole recipe"),
         ("beats", None, ("ludb",), False, "does not learn from ludb"),
+        ("wonhee", "wonhee@1", ("ptbxl",), False, "choose one of them"),
         ("magic", None, None, False, "not offered"),
     ],
 )

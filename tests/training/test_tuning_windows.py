@@ -71,7 +71,7 @@ def test_a_fine_tuned_model_is_another_and_works(recipe, start, site, tmp_path):
     assert card.training.trained == {"mitdb": ("101", "106", "114"), "site 3": ("patient 1", "patient 2")}
     assert not card.training.held_out
     assert not card.figures
-    assert "2 of this site's signed recordings (data set version 3), whose 3 corrected beats weigh 5 times another" in card.training.protocol
+    assert "2 of this site's signed recordings (data set version 3), whose 3 corrected beats weigh 2 times another" in card.training.protocol
     assert "1 of this site's beats were left out, being none of N, S, V" in card.training.protocol
     before, after = (load_file(place / "model.safetensors") for place in (start, folder))
     assert {key for key in before if torch.equal(before[key], after[key])} >= {"scale", "bias"}

@@ -85,4 +85,6 @@ def _why_no_tuning(offered: Choice, start: str, public: tuple[str, ...] | None, 
         return f"{start} is no model of the recipe {offered.recipe}; go on from a version of {offered.recipe}"
     if public == () and not site:
         return "there is nothing to learn from; choose a public data set or signed readings"
+    if offered.recipe == "wonhee" and public is not None and "mitdb" not in public and not site:
+        return f"{offered.title} learns classes of beats too, which mitdb and signed readings have; choose one of them"
     return ""

@@ -9,7 +9,7 @@ from ecgcore import data
 from ecgcore.errors import InputError, ModelError
 from ecgcore.fingerprints import Fingerprints
 from ecgcore.inference.cards import WEIGHTS, Card, find, read_card, verified_weights
-from ecgcore.site import SiteData, SiteRecord
+from ecgcore.site import CORRECTED_WEIGHT, SiteData, SiteRecord
 from ecgcore.training.recipes.choices import BEATS, why_not
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Retraining:
     start: str | None = None
     public: tuple[str, ...] | None = None
     site: SiteData | None = None
-    weight: float = 5.0
+    weight: float = CORRECTED_WEIGHT
     device: str = "auto"
     minutes: float | None = None
     resume: bool = False

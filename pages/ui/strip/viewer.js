@@ -174,6 +174,7 @@ export class Viewer {
       if (this.view.layout === "lines") this.view.layout = this.view.before;
       this.centre(asked.time_s, asked.span_s);
       this.select(asked.select ?? []);
+      if (asked.select?.length > 1 && document.activeElement?.closest("button")) this.stage.focus({ preventScroll: true }); // the next key is meant for them, not for the button that chose them
     }
   }
 
