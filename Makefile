@@ -1,6 +1,8 @@
 # On Windows and macOS see README.md.
 PYTHON ?= python3.11
 BIN := .venv/bin
+# Tests run on two cores at once: libraries that would each take both only get in each other's way.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 LEADWISE_THREADS=1
 
 .PHONY: run test check lint bench clean
 
@@ -8,8 +10,8 @@ run: .venv/run
 	$(BIN)/python -m ecgcore run
 
 test: .venv/test
-	$(BIN)/python -m pytest -m "not browser" -n 2 --dist loadfile
-	$(BIN)/python -m pytest -m browser
+	$(ONE_THREAD) $(BIN)/python -m pytest -m "not browser" -n 2 --dist loadfile
+	$(ONE_THREAD) $(BIN)/python -m pytest -m browser -n 2 --dist loadfile
 
 check: lint test
 

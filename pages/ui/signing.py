@@ -16,11 +16,9 @@ def menu(held: Hand) -> None:
         if signed:
             st.markdown(f"Version {signed.version} was signed by **{plain(signed.who)}**, {moment(signed.at)} UTC. It stays as it is.")
             key = f"amend-{held.reading.id}"
-            reason = st.text_input("Reason to amend", key=key)
+            st.text_input("Reason to amend", key=key)
             why_not = rights.why_not_his(held.user, held.reading)
-            st.button(
-                "Amend", disabled=not reason.strip() or bool(why_not), on_click=_amend, args=(held, key), help="Editing goes on; what was signed can still be read and exported."
-            )
+            st.button("Amend", disabled=bool(why_not), on_click=_amend, args=(held, key), help="Editing goes on; what was signed can still be read and exported.")
             if why_not:
                 st.caption(plain(why_not))
             return

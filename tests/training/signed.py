@@ -1,6 +1,9 @@
 """What a site's readers signed, on synthetic records."""
 
+from contextlib import contextmanager
+
 import numpy as np
+import pytest
 
 from ecgcore import data
 from ecgcore.demo import record_of, synthesise
@@ -22,3 +25,19 @@ def signed(name, seed, part, corrected=(3, 5), code="V", seconds=60):
 def site_of(*records):
     """A version of a site's data set."""
     return SiteData(3, "0" * 64, records)
+
+
+@contextmanager
+def power_cut(monkeypatch, module):
+    """What is trained inside breaks off as its second epoch begins."""
+    begin = module.on_train_epoch_start
+
+    def break_in_the_second_epoch(self):
+        begin(self)
+        if self.current_epoch == 1:
+            raise RuntimeError("power cut")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(module, "on_train_epoch_start", break_in_the_second_epoch)
+        with pytest.raises(RuntimeError, match="power cut"):
+            yield

@@ -17,8 +17,7 @@ from ecgcore.training import ectopy_data, ectopy_loss, ectopy_runs, recipes, seg
 from ecgcore.training import segmenter as trainer
 from ecgcore.training.ectopy_data import NO_LABEL, Batch, Patient, Windows, told
 from ecgcore.training.segments import SegmentSet
-
-from .tiny import rhythm, write_sets
+from tests.training.tiny import rhythm, write_sets
 
 RECORDS = {"mitdb": "101 106 114 201 100 103", "svdb": "800 811", "nstdb-noise": "bw ma"}
 

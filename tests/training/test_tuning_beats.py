@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from ecgcore import data, training
 from ecgcore.analysis import analyze
-from ecgcore.demo import make_demo, record_of, synthesise
+from ecgcore.demo import make_demo
 from ecgcore.errors import InputError, ModelError
 from ecgcore.inference import cards
 from ecgcore.site import SiteData, SiteRecord
@@ -18,17 +18,8 @@ from ecgcore.training import beats, recipes
 from ecgcore.training.recipes.choices import CHOICES, why_not
 from ecgcore.training.tuning import Retraining, retrain
 from ecgcore.training.tuning import beats as tuning
-from tests.training.tiny import rhythm, tiny_recipe
-
-
-def signed(name, seed, part, corrected=(3, 5)):
-    """A minute that a reader signed, some of its beats corrected to V."""
-    beats = rhythm(seed)
-    record = record_of(name, synthesise(beats, 60, ("II", "V1"), 250, seed=100 + seed), beats, ("II", "V1"), 250)
-    at = record.annotation("atr")
-    codes = ["V" if number in corrected else code for number, code in enumerate(at.symbols)]
-    labelled = data.LabelledBeats(record, at.samples, tuple("V" if code == "V" else "N" for code in codes), tuple(codes))
-    return SiteRecord(labelled, np.isin(np.arange(len(codes)), corrected), f"patient {name}", part)
+from tests.training.signed import power_cut, signed
+from tests.training.tiny import tiny_recipe
 
 
 @pytest.fixture
@@ -92,17 +83,8 @@ def test_what_a_reader_corrected_moves_the_weights(small, tiny, site, tmp_path):
 
 def test_fine_tuning_broken_and_resumed_ends_as_an_unbroken_one(small, tiny, site, tmp_path, monkeypatch):
     unbroken = weights(tiny, small, asked(tmp_path, site, run="unbroken"))
-    begin = beats.BeatModule.on_train_epoch_start
-
-    def break_in_the_second_epoch(module):
-        begin(module)
-        if module.current_epoch == 1:
-            raise RuntimeError("power cut")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(beats.BeatModule, "on_train_epoch_start", break_in_the_second_epoch)
-        with pytest.raises(RuntimeError, match="power cut"):
-            weights(tiny, small, asked(tmp_path, site, run="broken"))
+    with power_cut(monkeypatch, beats.BeatModule):
+        weights(tiny, small, asked(tmp_path, site, run="broken"))
     assert same(unbroken, weights(tiny, small, asked(tmp_path, site, run="broken", resume=True)))
 
 

@@ -14,9 +14,8 @@ from ecgcore.training import ectopy_runs, recipes, segmenter, with_seed
 from ecgcore.training.ectopy_data import Windows, prepare
 from ecgcore.training.tuning import Retraining
 from ecgcore.training.tuning import segmenter as tuning
-
-from .signed import signed, site_of
-from .tiny import rhythm, write_sets
+from tests.training.signed import power_cut, signed, site_of
+from tests.training.tiny import rhythm, write_sets
 
 
 @pytest.fixture
@@ -77,17 +76,8 @@ def test_a_fine_tuned_model_is_another_and_works(recipe, site, tmp_path):
 
 def test_the_same_seed_gives_the_same_and_a_resumed_run_ends_as_an_unbroken_one(recipe, site, tmp_path, monkeypatch):
     unbroken, _ = tuned(recipe, asked(tmp_path, site, run="unbroken"))
-    begin = ectopy_runs.EctopyModule.on_train_epoch_start
-
-    def break_in_the_second_epoch(module):
-        begin(module)
-        if module.current_epoch == 1:
-            raise RuntimeError("power cut")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(ectopy_runs.EctopyModule, "on_train_epoch_start", break_in_the_second_epoch)
-        with pytest.raises(RuntimeError, match="power cut"):
-            tuned(recipe, asked(tmp_path, site, run="broken"))
+    with power_cut(monkeypatch, ectopy_runs.EctopyModule):
+        tuned(recipe, asked(tmp_path, site, run="broken"))
     resumed, _ = tuned(recipe, asked(tmp_path, site, run="broken", resume=True))
     assert same(unbroken, resumed)
     other, _ = tuned(with_seed(recipe, 9), asked(tmp_path, site, run="other"))

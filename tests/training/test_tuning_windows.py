@@ -17,8 +17,7 @@ from ecgcore.training import window_classifiers as classifiers
 from ecgcore.training.focal import FocalLoss
 from ecgcore.training.tuning import Retraining, retrain
 from ecgcore.training.tuning import windows as tuning
-
-from .signed import signed, site_of
+from tests.training.signed import power_cut, signed, site_of
 
 NETWORKS = ("neural_flow", "hadln")
 
@@ -83,17 +82,8 @@ def test_a_fine_tuned_model_is_another_and_works(recipe, start, site, tmp_path):
 @on_each
 def test_the_same_seed_gives_the_same_and_a_resumed_run_ends_as_an_unbroken_one(recipe, start, site, tmp_path, monkeypatch):
     unbroken, card = tuning.tune(recipe, start, asked(recipe, tmp_path, site, run="unbroken"))
-    begin = classifiers.WindowModule.on_train_epoch_start
-
-    def break_in_the_second_epoch(module):
-        begin(module)
-        if module.current_epoch == 1:
-            raise RuntimeError("power cut")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(classifiers.WindowModule, "on_train_epoch_start", break_in_the_second_epoch)
-        with pytest.raises(RuntimeError, match="power cut"):
-            tuning.tune(recipe, start, asked(recipe, tmp_path, site, run="broken"))
+    with power_cut(monkeypatch, classifiers.WindowModule):
+        tuning.tune(recipe, start, asked(recipe, tmp_path, site, run="broken"))
     resumed, _ = tuning.tune(recipe, start, asked(recipe, tmp_path, site, run="broken", resume=True))
     assert same(unbroken, resumed)
     assert (len(card.classes), card.parent) == (len(recipe.classes), f"{recipe.name}@1")

@@ -15,9 +15,9 @@ from ecgcore.signals import fills
 from ecgcore.training import gaps, recipes, with_seed, wonhee, wonhee_data, wonhee_module
 from ecgcore.training.tuning import Retraining
 from ecgcore.training.tuning import wonhee as tuning
+from tests.training.signed import power_cut, signed, site_of
 
 from .conftest import write_sets
-from .signed import signed, site_of
 
 SAMPLES = 640
 
@@ -76,16 +76,8 @@ def test_a_fine_tuned_model_is_another_and_works(recipe, site, tmp_path):
 
 def test_the_same_seed_gives_the_same_and_a_resumed_run_ends_as_an_unbroken_one(recipe, site, tmp_path, monkeypatch):
     unbroken, _ = tuned(recipe, asked(tmp_path, site, run="unbroken"))
-
-    def break_in_the_second_epoch(module):
-        module.batches.epoch = module.current_epoch
-        if module.current_epoch == 1:
-            raise RuntimeError("power cut")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(wonhee_module.WonheeModule, "on_train_epoch_start", break_in_the_second_epoch)
-        with pytest.raises(RuntimeError, match="power cut"):
-            tuned(recipe, asked(tmp_path, site, run="broken"))
+    with power_cut(monkeypatch, wonhee_module.WonheeModule):
+        tuned(recipe, asked(tmp_path, site, run="broken"))
     resumed, _ = tuned(recipe, asked(tmp_path, site, run="broken", resume=True))
     assert same(unbroken, resumed)
     other, _ = tuned(with_seed(recipe, 9), asked(tmp_path, site, run="other"))

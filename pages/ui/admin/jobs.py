@@ -5,11 +5,10 @@ from typing import Final
 
 import streamlit as st
 
-from ecgcore.errors import EcgError
 from ecgcore.figures import learning
 from ecgcore.store.jobs import Job
 from pages.ui import access, desk, shell
-from pages.ui.admin import parts, telling
+from pages.ui.admin import parts, telling, working
 from pages.ui.text import moment, plain, table
 
 POLL_S: Final = 2.0
@@ -43,7 +42,7 @@ def listed() -> None:
     with shell.one_line_errors():
         there, now = desk.jobs().list(MOST), datetime.now(UTC)
         if any(job.status == "queued" for job in there):
-            waits()
+            working.waits()
         pages = -(-len(there) // PAGE)
         page = st.pagination(pages, key="jobs-page") if pages > 1 else 1
         with st.container(gap="xsmall"):
@@ -81,19 +80,9 @@ def live(user: access.User, job_id: str) -> None:
         job = desk.jobs().get(job_id)
         if job.ended:
             st.rerun()
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.progress(min(max(job.progress, 0.0), 1.0), plain(telling.doing(job)))
-            st.button("Cancel", icon=":material/stop:", key=f"cancel-{job.id}", disabled=job.cancelling, on_click=_cancel, args=(user, job.id))
-        if job.status == "queued":
-            waits()
+        working.how_far(user, job, telling.doing(job))
         course(job)
         log(user, job)
-
-
-def waits() -> None:
-    """Why what is queued does not begin, where that is for want of a worker."""
-    if not desk.workers().alive():
-        st.warning(telling.NO_WORKER, icon=":material/power_off:")
 
 
 def ended(job: Job) -> None:
@@ -168,11 +157,3 @@ def log(user: access.User, job: Job) -> None:
         )
     with st.container(height=230 if len(lines) > FEW_LINES else "content", border=True, autoscroll=True):
         st.text(telling.log(lines, LINES) or ("It left no line." if job.ended else "Nothing yet."))
-
-
-def _cancel(user: access.User, job_id: str) -> None:
-    try:
-        access.require(access.renewed(user), "admin")
-        desk.jobs().cancel(job_id, user.name)
-    except EcgError as error:
-        st.toast(plain(str(error)), icon=":material/error:")
