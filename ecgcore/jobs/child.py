@@ -16,7 +16,7 @@ from ecgcore.jobs.specs import parse
 from ecgcore.store import Store
 from ecgcore.store.jobs import Jobs
 
-NICENESS = 10  # the app comes first: pages are drawn while a training has all cores
+NICENESS = 19  # the app comes first: pages are drawn while a training has all cores
 
 
 def main(job_id: str) -> None:
