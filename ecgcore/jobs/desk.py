@@ -49,7 +49,8 @@ def run(arguments: Sequence[str], said: Callable[[str], None], *, worker: bool =
 
     arguments  for streamlit
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell has what it runs in the background ignore the first
+        signal.signal(number, _interrupt)
     serving = subprocess.Popen([*app, *arguments])  # noqa: S603  # streamlit's own options
     kept = Kept(works, said) if worker else None
     try:
