@@ -251,7 +251,7 @@ def _overridden(comparison: "Comparison", who: str, override_name: str) -> str:
     if override_name and override_name != who:
         raise InputError(f"the name {override_name[:80]!r} overrides nothing; to override a refusal, {who} gives that name")
     if comparison.refusals and not override_name:
-        raise StoreError(f"{comparison.new} is not promoted: {'; '.join(comparison.refusals)}. {who} can override this by name")
+        raise StoreError(f"{comparison.new} is not promoted. {' '.join(comparison.refusals)} {who} can override this by name")
     return "\n".join(comparison.refusals)
 
 
