@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 from tests.browser.strip_server import Strip
 
@@ -114,10 +114,10 @@ class List:
 
 def until(act: Callable[[], None], seen: Callable[[float | None], None]) -> None:
     """Do something until its effect is seen, twice at most: what is drawn anew under the mouse takes no click."""
-    act()
     try:
+        act()
         seen(PATIENCE_MS)
-    except AssertionError:
+    except (AssertionError, TimeoutError):
         act()
         seen(None)
 
@@ -136,16 +136,21 @@ def at_rest(page: Page) -> None:
     expect(page.get_by_text(NOTICE)).to_be_visible()
 
 
-def ran(page: Page, act: Callable[[], object]) -> None:
-    """Do something that runs the script, and wait until it has run: a menu opened before that would be closed by it."""
-    watch = """() => {
-        const app = document.querySelector('[data-testid=stApp]');
-        window.runs = 0;
-        new MutationObserver(() => { window.runs += app.dataset.testScriptState === 'notRunning' }).observe(app, {attributeFilter: ['data-test-script-state']});
-    }"""
-    page.evaluate(watch)
-    act()
-    page.wait_for_function("() => window.runs > 0")
+def commit(page: Page, label: str, text: str) -> None:
+    """Type into a text field and have the page take it in."""
+    field = page.get_by_role("textbox", name=label)
+    asked = page.get_by_text("Press Enter to apply")
+
+    def type_in() -> None:
+        field.fill(text)
+        field.press("Enter")
+
+    def taken(patience: float | None) -> None:
+        expect(field).to_have_value(text, timeout=patience)
+        expect(asked).to_have_count(0, timeout=patience)
+
+    until(type_in, taken)
+    at_rest(page)
 
 
 def files(record: Path) -> list[Path]:

@@ -79,9 +79,10 @@ class Strip:
         self.page.wait_for_function(f"([e, ...a]) => {{ const d = e.dataset; return {condition} }}", arg=[self.root, *arguments])
 
     def settled(self, act: Any) -> None:
-        """Do something, and wait for the frame with the right tiles that answers it."""
+        """Do something, and wait for the frame with the right tiles that answers it, not for one that was under way."""
         before = self.data("frames")
         act()
+        self.page.evaluate("() => new Promise(requestAnimationFrame)")
         self.until("d.tiles === 'ready' && +d.frames > +a[0]", before)
 
     def press(self, *keys: str) -> None:

@@ -11,7 +11,7 @@ from ecgcore.settings import SHIPPED_WEIGHTS
 from ecgcore.store import Reviews, Store
 from tests import rhythm_models
 from tests.browser.conftest import App
-from tests.browser.review_page import List, Review, at_rest, ran, until
+from tests.browser.review_page import List, Review, at_rest, until
 
 pytestmark = pytest.mark.browser
 
@@ -31,8 +31,13 @@ class Rhythm:
         """Choose these leads and no others."""
         for lead in self.page.locator("button[data-variant=pills]").all():
             if (lead.get_attribute("aria-pressed") == "true") != (lead.inner_text() in names):
-                ran(self.page, lead.click)
+                self.turn(lead, lead.click)
                 at_rest(self.page)
+
+    def turn(self, lead: Locator, act: Callable[[], None]) -> None:
+        """Choose a lead that was not chosen, or the other way round."""
+        turned = "false" if lead.get_attribute("aria-pressed") == "true" else "true"
+        until(act, lambda patience: expect(lead).to_have_attribute("aria-pressed", turned, timeout=patience))
 
     def called(self, name: str) -> None:
         expect(self.page.get_by_role("heading", name=name, exact=True)).to_be_visible()
@@ -42,6 +47,10 @@ class Rhythm:
         found = self.page.locator(f'[aria-label^="{alt}"]')
         expect(found).to_have_count(1)
         return found
+
+    def weighs(self, leads: str, patience: float | None = None) -> None:
+        """Wait until the leads have these weights."""
+        expect(self.page.locator(f'[aria-label="Weight of each lead: {leads}."]')).to_be_visible(timeout=patience)
 
     def follow(self) -> None:
         self.page.get_by_role("button", name="Follow the rhythm along the record").click()
@@ -86,10 +95,9 @@ def test_other_leads_chosen_by_mouse_and_keyboard_change_what_is_called(page: Pa
     shown.called("Sinus rhythm")
     expect(shown.chart("Tracing of I, II, III")).to_have_attribute("aria-label", re.compile("Shaded by weight: I .* II 29 %.* V6 6 %"))
     shown.only("I", "V1")
-    expect(shown.chart("Weight of each lead")).to_have_attribute("aria-label", "Weight of each lead: I 29 %, V1 71 %.")
+    shown.weighs("I 29 %, V1 71 %")
     shown.called("Sinus rhythm")
-    shown.lead("V1").focus()
-    ran(page, lambda: page.keyboard.press("Enter"))
+    shown.turn(shown.lead("V1"), lambda: shown.lead("V1").press("Enter"))
     shown.called("Not sure")
     expect(page.get_by_text("The most probable rhythm has 60%, below the 75% from which one is called. Most")).to_be_visible()
     expect(page.get_by_text("Most probable, not called: sinus rhythm (SR)")).to_be_visible()
@@ -102,8 +110,7 @@ def test_a_line_of_the_subsets_chooses_its_leads(page: Page, begin):
     subsets = List(page, page.get_by_test_id("stDataFrame").first)
     assert subsets.texts("Leads") == ["All 12 leads", "Six limb leads", "I, II, V1", "I, II", "II", "I"]
     at_rest(page)
-    chosen = "Weight of each lead: I 12 %, II 59 %, V1 29 %."
-    until(lambda: subsets.click(2), lambda patience: expect(shown.chart("Weight of each lead")).to_have_attribute("aria-label", chosen, timeout=patience))
+    until(lambda: subsets.click(2), lambda patience: shown.weighs("I 12 %, II 59 %, V1 29 %", patience))
     assert [lead.inner_text() for lead in page.locator("button[data-variant=pills][aria-pressed=true]").all()] == ["I", "II", "V1"]
 
 

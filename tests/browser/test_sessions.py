@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from tests.browser.conftest import App
-from tests.browser.review_page import Review, at_rest, files, go_to, open_record, ran, until, upload
+from tests.browser.review_page import PATIENCE_MS, Review, at_rest, commit, files, go_to, open_record, until, upload
 from tests.browser.test_signin import Desk, refused, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.data]
@@ -33,8 +33,7 @@ def begin(page: Page, name: str, readers: tuple[str, ...]) -> None:
     go_to(page, "Sessions")
     page.get_by_text("New session").click()
     page.wait_for_function("() => document.getAnimations().every(one => one.playState !== 'running')")  # a list opened before that closes again
-    page.get_by_role("textbox", name="Name").fill(name)
-    ran(page, lambda: page.keyboard.press("Enter"))
+    commit(page, "Name", name)
     choose(page, "Records", "00409_hr")
     choose(page, "Readers", *readers)
     page.get_by_role("button", name="Begin", exact=True).click()
@@ -52,7 +51,7 @@ def choose(page: Page, label: str, *options: str) -> None:
 
         def pick(option: str = option) -> None:
             place.locator("input").click()
-            page.get_by_role("option", name=option, exact=True).click()
+            page.get_by_role("option", name=option, exact=True).click(timeout=PATIENCE_MS)
             page.keyboard.press("Escape")
 
         until(pick, lambda patience, option=option: expect(place.get_by_role("button", name=f"Remove {option}")).to_be_visible(timeout=patience))
