@@ -31,36 +31,48 @@ def show(held: Hand) -> None:
     if not grouped.groups:
         st.caption("There are no beats to group.")
         return
-    number = st.selectbox("Group", range(len(grouped.groups)), format_func=lambda n: shape_figure.title(grouped, n), key=f"group-{held.reading.id}")
-    commands(held, grouped, min(number, len(grouped.groups) - 1))
+    st.selectbox("Group", range(len(grouped.groups)), format_func=lambda n: shape_figure.title(grouped, n), key=_chosen(held))
+    commands(held, grouped)
     st.plotly_chart(shape_figure.figure(grouped, shell.colours()), theme=None, config=_STILL, alt=shape_figure.alt(grouped), key="shapes")
     st.caption(plain(f"Mean ± standard deviation on {', '.join(grouped.leads)}; timing is left out. A beat added since is in no group yet."))
 
 
-def commands(held: Hand, grouped: Shapes, number: int) -> None:
-    """Select the beats of a group, or relabel all of them."""
-    members = grouped.samples[grouped.groups[number].members]
+def commands(held: Hand, grouped: Shapes) -> None:
+    """Select the beats of the group chosen, or relabel all of them."""
+    members = _members(held, grouped)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         select = st.button("Select on the strip", icon=":material/ads_click:", help="Then one key gives all of them another class.", key="select-group")
         st.button("Group again", icon=":material/refresh:", key="group-again", on_click=st.session_state.pop, args=(_GROUPED, None))
     if select:
-        steering.go_to(float(members[0]) / held.record.fs_hz, select=members.tolist())
+        steering.go_to(members[0] / held.record.fs_hz, select=members)
         st.rerun()
     with st.container(horizontal=True, gap="small"):
         for code, letter in CODES.items():
             told = f"All {len(members):,} become {letter}, {CLASS_NAMES.get(letter, 'paced')}"
-            st.button(letter, key=f"group-to-{letter}", disabled=bool(held.why_not), help=told, on_click=_relabel, args=(held, members.tolist(), code))
+            st.button(letter, key=f"group-to-{letter}", disabled=bool(held.why_not), help=told, on_click=_relabel, args=(held, grouped, code))
     if held.why_not:
         st.caption(plain(held.why_not))
 
 
-def _relabel(held: Hand, samples: list[int], code: str) -> None:
+def _relabel(held: Hand, grouped: Shapes, code: str) -> None:
+    """Relabel the group that is chosen by now: choice and click may arrive together."""
     try:
         rights.changeable(access.renewed(held.user), held.reading.id)
-        event = desk.reviews().edit(held.reading.id, held.user.name, Relabel(tuple(samples), code), uuid.uuid4().hex)
+        event = desk.reviews().edit(held.reading.id, held.user.name, Relabel(tuple(_members(held, grouped)), code), uuid.uuid4().hex)
         st.toast(event.said)
     except EcgError as error:
         st.toast(str(error), icon=":material/error:")
+
+
+def _members(held: Hand, grouped: Shapes) -> list[int]:
+    """Samples of the beats of the group chosen."""
+    number = min(st.session_state[_chosen(held)], len(grouped.groups) - 1)
+    samples: list[int] = grouped.samples[grouped.groups[number].members].tolist()
+    return samples
+
+
+def _chosen(held: Hand) -> str:
+    return f"group-{held.reading.id}"
 
 
 def _key(held: Hand) -> tuple[str, tuple[str, ...]]:
