@@ -29,7 +29,7 @@ SEED: Final = 1
 COVERED: Final = (2.5, 97.5)  # percentiles between which an interval lies
 LEAST_PATIENTS: Final = 6  # with fewer, all of them go one way by chance oftener than once in 40, which the interval leaves to either side
 MARGIN: Final = 0.02  # that the sensitivity for VEB or SVEB may fall by
-LEAST_BEATS: Final = 10  # of a class in a set, for its sensitivity to stand against a promotion
+LEAST_BEATS: Final = 10  # of a class in a set, for its sensitivity to stand for or against a promotion
 DIGITS: Final = 5
 INTERVAL: Final = (
     f"95 % intervals: percentile bootstrap over patients, {DRAWS:,} draws, seed {SEED}; draws in which a figure does not exist are left out; none for a figure that fewer "
@@ -148,7 +148,7 @@ class Comparison(Part):
 
     new, current  name@version of each, and the sha256 of its weights
     site          version of this site's data set that was among the sets; None for none
-    margin        that the sensitivity for VEB or SVEB may fall by; `refusals` say where it falls further, and stand against a promotion
+    margin        that the sensitivity for VEB or SVEB may fall by; `refusals` say where it falls further or is not known, and stand against a promotion
     interval      how the intervals were got
     """
 
@@ -272,20 +272,33 @@ def overall(sets: Iterable[SetComparison], deciding: Sequence[str] | None = DECI
     return WORSE if WORSE in shown else BETTER if BETTER in shown else NOT_SHOWN
 
 
-def refusals(sets: Iterable[SetComparison], margin: float = MARGIN) -> tuple[str, ...]:
-    """A sentence for each set of LEAST_BEATS or more of a class in which the sensitivity for VEB or SVEB falls by more than the margin."""
+def refusals(sets: Sequence[SetComparison], margin: float = MARGIN) -> tuple[str, ...]:
+    """What stands against putting the new model in use, a sentence each.
+
+    The sensitivity for VEB or SVEB falls by more than the margin on a set of LEAST_BEATS or more of them; or whether it falls cannot be
+    told, as no set holds so many; one whose patients only the new model has learned from does not tell.
+    """
     said = []
-    for one in sets:
-        for figure in one.figures:
-            if figure.name not in SENSITIVITIES or figure.n < LEAST_BEATS or figure.new is None or figure.current is None:
-                continue
-            fall = round(figure.current - figure.new, DIGITS)
-            if fall > margin:
-                said.append(
-                    f"{figure.name.removesuffix(' Se')} sensitivity on {one.name} falls from {figure.current:.1%} to {figure.new:.1%}, by {100 * fall:.3g} percentage points, "
-                    f"and {100 * margin:g} are allowed ({figure.n:,} beats of {figure.n_patients} patient{'s' if figure.n_patients != 1 else ''})."
-                )
+    for name in SENSITIVITIES:
+        on = [(one, figure) for one in sets if (figure := one.figure(name)) is not None]
+        for one, figure in on:
+            if figure.n >= LEAST_BEATS and figure.new is not None and figure.current is not None and round(figure.current - figure.new, DIGITS) > margin:
+                said.append(_falls(one, figure, figure.current, figure.new, margin))
+        if on and not any(figure.n >= LEAST_BEATS and not one.favours_new for one, figure in on):
+            said.append(_unknown(on))
     return tuple(said)
+
+
+def _falls(one: SetComparison, figure: FigureComparison, was: float, now: float, margin: float) -> str:
+    return (
+        f"{figure.name.removesuffix(' Se')} sensitivity on {one.name} falls from {was:.1%} to {now:.1%}, by {100 * round(was - now, DIGITS):.3g} percentage points, "
+        f"and {100 * margin:g} are allowed ({figure.n:,} beats of {figure.n_patients} patient{'s' if figure.n_patients != 1 else ''})."
+    )
+
+
+def _unknown(on: Sequence[tuple[SetComparison, FigureComparison]]) -> str:
+    held = "; ".join(f"{one.name} has {figure.n:,}{', of patients the new model has learned from' if one.favours_new else ''}" for one, figure in on)
+    return f"Whether {on[0][1].name.removesuffix(' Se')} sensitivity falls is not known: that takes {LEAST_BEATS} or more such beats in a set, and {held}."
 
 
 def known(value: float) -> float | None:

@@ -146,13 +146,31 @@ def test_a_fall_of_more_than_the_margin_is_refused(now, refused):
     assert not said or said[0].startswith("VEB sensitivity on a set falls from 100.0% to 96.0%, by 4 percentage points, and 2 are allowed (50 beats of 1 patient)")
 
 
-def test_few_beats_of_a_class_refuse_nothing():
-    few, missed = (Answers(counted(NN=90, **cell), *[np.ones(90, bool)] * 2, np.full(90, 0.9, np.float32)) for cell in ({"SS": 9}, {"SN": 9}))
-    found = compared(pairs([missed], [few]))
+def ectopic(**cells):
+    """Answers on a patient with 50 V, all called, and these beats."""
+    return Answers(counted(NN=90, VV=50, **cells), *[np.ones(90, bool)] * 2, np.full(90, 0.9, np.float32))
+
+
+def test_a_class_of_few_beats_falls_unseen_and_that_is_refused():
+    found = compared(pairs([ectopic(SN=9)], [ectopic(SS=9)]))
     assert found.figure("SVEB Se").difference == -1
-    assert refusals([found]) == ()
-    more, lost = (Answers(counted(NN=90, **cell), *[np.ones(90, bool)] * 2, np.full(90, 0.9, np.float32)) for cell in ({"SS": 10}, {"SN": 10}))
-    assert refusals([compared(pairs([lost], [more]))])[0].startswith("SVEB sensitivity")
+    (said,) = refusals([found])
+    assert said == "Whether SVEB sensitivity falls is not known: that takes 10 or more such beats in a set, and a set has 9."
+    (said,) = refusals([compared(pairs([ectopic(SN=10)], [ectopic(SS=10)]))])
+    assert said.startswith("SVEB sensitivity on a set falls from 100.0% to 0.0%")
+    assert refusals([found, compared(pairs([ectopic(SS=10)], [ectopic(SS=10)]))]) == ()  # one set tells it
+
+
+def test_a_set_that_only_the_new_model_knows_does_not_tell_that_nothing_falls():
+    enough = pairs([ectopic(SS=10)], [ectopic(SS=10)])
+    assert refusals([compared(enough, learned=(("p0",), ("p0",)))]) == ()
+    said = refusals([compared(enough, learned=(("p0",), ()))])
+    assert [one.partition(" is not")[0] for one in said] == ["Whether VEB sensitivity falls", "Whether SVEB sensitivity falls"]
+    assert said[0].endswith("a set has 50, of patients the new model has learned from.")
+
+
+def test_a_class_that_the_models_do_not_know_refuses_nothing():
+    assert refusals([compared(pairs([ectopic()], [ectopic()]), figures=[figure for figure in FIGURES if "SVEB" not in figure])]) == ()
 
 
 def test_a_gain_on_patients_that_only_the_new_model_knows_does_not_count(gained):
