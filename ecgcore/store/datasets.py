@@ -224,5 +224,5 @@ def _of_test_split(recording: str) -> str:
 def _told(manifest: Manifest) -> str:
     """A manifest in a few words, for the log."""
     trained, held_out = manifest.trained, manifest.held_out
-    learned = f"{len(trained)} records of {patients(trained)} patients to learn from"
-    return f"{learned}, {len(held_out)} of {patients(held_out)} held out, {sum(entry.corrected for entry in manifest.records)} beats corrected; sha256 {manifest.sha256[:12]}…"
+    records = f"records to learn from {len(trained)}, of patients {patients(trained)}; held out {len(held_out)}, of patients {patients(held_out)}"
+    return f"{records}; beats corrected {sum(entry.corrected for entry in manifest.records)}; sha256 {manifest.sha256[:12]}…"

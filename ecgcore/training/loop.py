@@ -57,9 +57,12 @@ def fit(module: Learner, loader: DataLoader[Any], run: Path, epochs: int, device
         module.load_state_dict(untouched)
         torch.set_rng_state(chance)
     processes.wait()
+    kept = torch.load(run / LAST, weights_only=True, map_location="cpu")
     if processes.first():
+        if minutes and (done := kept["epoch"] + 1) < epochs:
+            watch().said(f"the time limit of {minutes:g} min is reached: ends after epoch {done} of {epochs}")
         watch().step(epochs - 1, len(loader) - 1)
-    state: dict[str, Any] = torch.load(run / LAST, weights_only=True, map_location="cpu")["state_dict"]
+    state: dict[str, Any] = kept["state_dict"]
     return state
 
 

@@ -100,7 +100,7 @@ def test_versions_count_up_and_the_same_content_is_the_same_version(datasets, st
     assert datasets.freeze(CARL).number == 3
     noted = Audit(store).search(what="freeze data set")
     assert [(entry.who, entry.subject) for entry in noted] == [(CARL, "site 3"), (ANNA, "site 2"), (CARL, "site 1")]
-    assert noted[-1].detail.endswith(f"0 beats corrected; sha256 {first.sha256[:12]}…")
+    assert noted[-1].detail.endswith(f"beats corrected 0; sha256 {first.sha256[:12]}…")
 
 
 def test_who_was_learned_from_is_never_held_out_later(datasets, read, files, monkeypatch):

@@ -182,9 +182,11 @@ def test_the_time_limit_survives_a_resumption(tmp_path, monkeypatch, clock):
         with pytest.raises(RuntimeError, match="power cut"):
             trained(Line(), tmp_path, 9, minutes=1)
     clock.s = 10_000.0
-    resumed = Line()
-    trained(resumed, tmp_path, 9, minutes=1, resume=True)
+    resumed, seen = Line(), Seen()
+    with watched(seen):
+        trained(resumed, tmp_path, 9, minutes=1, resume=True)
     assert resumed.epochs == [1, 2]  # with the first, 75 s
+    assert seen.lines == ["the time limit of 1 min is reached: ends after epoch 3 of 9"]
     ended = Line()
     trained(ended, tmp_path, 9, minutes=1, resume=True)
     assert ended.epochs == []

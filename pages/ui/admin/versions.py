@@ -1,5 +1,6 @@
 """What the Admin page says of the models on this machine: which versions there are, which is in use, what may go. Knows nothing of Streamlit."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -101,8 +102,8 @@ def learned_from(card: Card) -> str:
 
 
 def _many(ids: Sequence[str]) -> str:
-    """How many records; parts of a split, which no record's name is with its space, as such."""
-    return f"{len(ids)} folds" if any(" " in one for one in ids) else f"{len(ids):,}"
+    """How many records; folds of a split as such."""
+    return f"{len(ids)} folds" if any(re.fullmatch(r"fold \d+", one) for one in ids) else f"{len(ids):,}"
 
 
 def was_ever_in_use(model_id: str, history: Sequence[Promotion]) -> bool:
