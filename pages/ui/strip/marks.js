@@ -125,18 +125,20 @@ export function drawQuality(ctx, frame, quality, palette) {
   ctx.textBaseline = "bottom";
   ctx.textAlign = "left";
   ctx.font = `11px ${FONT}`;
-  for (const [lead, startS, stopS, kind, reason] of quality) {
-    if (kind === "missing" || stopS < frame.startS || startS > frame.stopS) continue;
-    for (const cell of frame.cells) {
-      if (cell.lead !== lead) continue;
-      const x0 = Math.max(cell.x0, xOf(frame, startS));
-      const x1 = Math.min(cell.x1, xOf(frame, stopS));
-      if (x1 <= x0) continue;
-      const y = cell.middle + frame.rowPx / 2 - 4;
+  const near = quality.filter(([, startS, stopS, kind]) => kind !== "missing" && stopS >= frame.startS && startS <= frame.stopS);
+  for (const cell of frame.cells) {
+    const shown = near
+      .filter(([lead]) => lead === cell.lead)
+      .map(([, startS, stopS, kind, reason]) => ({ x0: Math.max(cell.x0, xOf(frame, startS)), x1: Math.min(cell.x1, xOf(frame, stopS)), said: `${kind}: ${reason}` }))
+      .filter(({ x0, x1 }) => x1 > x0)
+      .sort((a, b) => a.x0 - b.x0);
+    const y = cell.middle + frame.rowPx / 2 - 4;
+    shown.forEach(({ x0, x1, said }, index) => {
       ctx.fillStyle = palette.warning;
       ctx.fillRect(x0, y, x1 - x0, 3);
-      if (x1 - x0 >= TEXT_FROM_PX) haloText(ctx, shortened(ctx, `${kind}: ${reason}`, cell.x1 - x0 - 6), x0 + 3, y - 1, palette.warning, palette.paper);
-    }
+      const room = (shown[index + 1]?.x0 ?? cell.x1) - x0 - 6;
+      if (Math.min(room, x1 - x0) >= TEXT_FROM_PX) haloText(ctx, shortened(ctx, said, room), x0 + 3, y - 1, palette.warning, palette.paper);
+    });
   }
 }
 
