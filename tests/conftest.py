@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ecgcore.settings import data_folders
+from ecgcore.store import database
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +20,13 @@ def data_set() -> Callable[[str], Path]:
         return found
 
     return find
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables and no rows."""
+    path = tmp_path_factory.mktemp("migrated") / "leadwise.db"
+    engine = database.connect(f"sqlite:///{path}")
+    database.migrate(engine)
+    engine.dispose()
+    return path

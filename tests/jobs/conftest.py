@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ecgcore.settings import ROOT
-from ecgcore.store import Store, database
+from ecgcore.store import Store
 from ecgcore.store.jobs import Jobs
 from ecgcore.store.workers import Workers
 
@@ -50,16 +50,6 @@ class Running:
         if self.process.poll() is None:
             self.kill()
         self._log.close()
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with all tables and no rows."""
-    path = tmp_path_factory.mktemp("migrated") / "leadwise.db"
-    engine = database.connect(f"sqlite:///{path}")
-    database.migrate(engine)
-    engine.dispose()
-    return path
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from ecgcore import findings
 from ecgcore.record import Record
-from ecgcore.store import Reading, Reviews, Sessions, Store, database
+from ecgcore.store import Reading, Reviews, Sessions, Store
 
 Files = dict[str, bytes]
 
@@ -60,21 +60,11 @@ def postgres():
         yield server
 
 
-@pytest.fixture(scope="session")
-def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with all tables and no rows."""
-    path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
-    engine = database.connect(f"sqlite:///{path}")
-    database.migrate(engine)
-    engine.dispose()
-    return path
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database of its own for each test, on each of the two: a copy of one that has the tables."""
     if request.param == "sqlite":
-        yield f"sqlite:///{shutil.copy(request.getfixturevalue('sqlite'), tmp_path / 'leadwise.db')}"
+        yield f"sqlite:///{shutil.copy(request.getfixturevalue('migrated'), tmp_path / 'leadwise.db')}"
         return
     server = request.getfixturevalue("postgres")
     url = server.new()

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import torch
 
 from ecgcore import data
 from ecgcore.demo import record_of, synthesise
@@ -41,3 +42,20 @@ def power_cut(monkeypatch, module):
         broken.setattr(module, "on_train_epoch_start", break_in_the_second_epoch)
         with pytest.raises(RuntimeError, match="power cut"):
             yield
+
+
+def repeats_and_resumes(monkeypatch, module, tuned):
+    """The same seed gives the same network, another seed another, and a run broken off and gone on with ends as an unbroken one.
+
+    tuned  the network of a run by its name; may be asked for another seed, and to go on with what is there
+    """
+    unbroken = tuned("unbroken")
+    with power_cut(monkeypatch, module):
+        tuned("broken")
+    assert same(unbroken, tuned("broken", resume=True))
+    assert not same(unbroken, tuned("other", seed=9))
+
+
+def same(a, b):
+    """Whether two networks have the same weights."""
+    return all(torch.equal(one, other) for one, other in zip(a.state_dict().values(), b.state_dict().values(), strict=True))

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 
 from ecgcore import data, writers
 from ecgcore.demo import record_of, synthesise
@@ -14,7 +13,7 @@ from ecgcore.training import ectopy_runs, recipes, segmenter, with_seed
 from ecgcore.training.ectopy_data import Windows, prepare
 from ecgcore.training.tuning import Retraining
 from ecgcore.training.tuning import segmenter as tuning
-from tests.training.signed import power_cut, signed, site_of
+from tests.training.signed import repeats_and_resumes, signed, site_of
 from tests.training.tiny import rhythm, write_sets
 
 
@@ -50,10 +49,6 @@ def tuned(recipe, how):
     return tuning.tune(recipe, cards.find("segmenter@1"), how)
 
 
-def same(a, b):
-    return all(torch.equal(one, other) for one, other in zip(a.net.state_dict().values(), b.net.state_dict().values(), strict=True))
-
-
 def test_a_fine_tuned_model_is_another_and_works(recipe, site, tmp_path):
     """It is written by what writes a fresh one (`segmenter.save`), which is tested with that."""
     after, card = tuned(recipe, asked(tmp_path, site))
@@ -75,13 +70,10 @@ def test_a_fine_tuned_model_is_another_and_works(recipe, site, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_and_a_resumed_run_ends_as_an_unbroken_one(recipe, site, tmp_path, monkeypatch):
-    unbroken, _ = tuned(recipe, asked(tmp_path, site, run="unbroken"))
-    with power_cut(monkeypatch, ectopy_runs.EctopyModule):
-        tuned(recipe, asked(tmp_path, site, run="broken"))
-    resumed, _ = tuned(recipe, asked(tmp_path, site, run="broken", resume=True))
-    assert same(unbroken, resumed)
-    other, _ = tuned(with_seed(recipe, 9), asked(tmp_path, site, run="other"))
-    assert not same(unbroken, other)
+    def net(run, seed=None, resume=False):
+        return tuned(with_seed(recipe, seed) if seed else recipe, asked(tmp_path, site, run=run, resume=resume))[0].net
+
+    repeats_and_resumes(monkeypatch, ectopy_runs.EctopyModule, net)
 
 
 def test_nobody_is_learned_from_who_is_tested_or_held_out(recipe, site, tmp_path, monkeypatch):

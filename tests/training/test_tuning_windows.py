@@ -17,7 +17,7 @@ from ecgcore.training import window_classifiers as classifiers
 from ecgcore.training.focal import FocalLoss
 from ecgcore.training.tuning import Retraining, retrain
 from ecgcore.training.tuning import windows as tuning
-from tests.training.signed import power_cut, signed, site_of
+from tests.training.signed import repeats_and_resumes, signed, site_of
 
 NETWORKS = ("neural_flow", "hadln")
 
@@ -56,10 +56,6 @@ def asked(recipe, tmp_path, site=None, run="run", **more):
     return Retraining(recipe.name, tmp_path / run, start=f"{recipe.name}@1", site=site, device="cpu", **more)
 
 
-def same(a, b):
-    return all(torch.equal(one, other) for one, other in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
-
-
 @on_flow
 def test_a_fine_tuned_model_is_another_and_works(recipe, start, site, tmp_path):
     card, folder = retrain(asked(recipe, tmp_path, site))
@@ -81,17 +77,18 @@ def test_a_fine_tuned_model_is_another_and_works(recipe, start, site, tmp_path):
 
 @on_each
 def test_the_same_seed_gives_the_same_and_a_resumed_run_ends_as_an_unbroken_one(recipe, start, site, tmp_path, monkeypatch):
-    unbroken, card = tuning.tune(recipe, start, asked(recipe, tmp_path, site, run="unbroken"))
-    with power_cut(monkeypatch, classifiers.WindowModule):
-        tuning.tune(recipe, start, asked(recipe, tmp_path, site, run="broken"))
-    resumed, _ = tuning.tune(recipe, start, asked(recipe, tmp_path, site, run="broken", resume=True))
-    assert same(unbroken, resumed)
+    told = []
+
+    def net(run, seed=None, resume=False):
+        tuned, card = tuning.tune(with_seed(recipe, seed) if seed else recipe, start, asked(recipe, tmp_path, site, run=run, resume=resume))
+        told.append((tuned, card))
+        return tuned
+
+    repeats_and_resumes(monkeypatch, classifiers.WindowModule, net)
+    tuned, card = told[0]
     assert (len(card.classes), card.parent) == (len(recipe.classes), f"{recipe.name}@1")
     assert ("1 of this site's beats were left out" in card.training.protocol) == (recipe.name == "neural_flow")
-    given = torch.randn(3, card.input.samples)
-    assert unbroken(given)[0].shape == (3, len(card.classes))
-    other, _ = tuning.tune(with_seed(recipe, 9), start, asked(recipe, tmp_path, site, run="other"))
-    assert not same(unbroken, other)
+    assert tuned(torch.randn(3, card.input.samples))[0].shape == (3, len(card.classes))
 
 
 @on_flow

@@ -15,7 +15,7 @@ from ecgcore.signals import fills
 from ecgcore.training import gaps, recipes, with_seed, wonhee, wonhee_data, wonhee_module
 from ecgcore.training.tuning import Retraining
 from ecgcore.training.tuning import wonhee as tuning
-from tests.training.signed import power_cut, signed, site_of
+from tests.training.signed import repeats_and_resumes, signed, site_of
 
 from .conftest import write_sets
 
@@ -46,10 +46,6 @@ def asked(tmp_path, site=None, run="run", **more):
     return Retraining("wonhee", tmp_path / run, start="wonhee@1", site=site, device="cpu", **more)
 
 
-def same(a, b):
-    return all(torch.equal(one, other) for one, other in zip(a.net.state_dict().values(), b.net.state_dict().values(), strict=True))
-
-
 def tuned(recipe, how):
     return tuning.tune(recipe, cards.find("wonhee@1"), how)
 
@@ -75,13 +71,10 @@ def test_a_fine_tuned_model_is_another_and_works(recipe, site, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_and_a_resumed_run_ends_as_an_unbroken_one(recipe, site, tmp_path, monkeypatch):
-    unbroken, _ = tuned(recipe, asked(tmp_path, site, run="unbroken"))
-    with power_cut(monkeypatch, wonhee_module.WonheeModule):
-        tuned(recipe, asked(tmp_path, site, run="broken"))
-    resumed, _ = tuned(recipe, asked(tmp_path, site, run="broken", resume=True))
-    assert same(unbroken, resumed)
-    other, _ = tuned(with_seed(recipe, 9), asked(tmp_path, site, run="other"))
-    assert not same(unbroken, other)
+    def net(run, seed=None, resume=False):
+        return tuned(with_seed(recipe, seed) if seed else recipe, asked(tmp_path, site, run=run, resume=resume))[0].net
+
+    repeats_and_resumes(monkeypatch, wonhee_module.WonheeModule, net)
 
 
 @pytest.fixture
