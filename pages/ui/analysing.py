@@ -118,8 +118,9 @@ def _find_again(held: Hand) -> None:
         found = stored(held.record_id, *wanted[1:]) or analyse(held.record_id, held.record, *wanted[1:])
         if found is None:
             return
+        st.session_state.pop(_WANTED)  # first: were the page asked for anew just after, it would go over once more, and be told that it has
         desk.reviews().rebase(held.reading.id, held.user.name, found.id, uuid.uuid4().hex)
     except EcgError as error:
+        st.session_state.pop(_WANTED, None)
         st.toast(str(error), icon=":material/error:")
-    st.session_state.pop(_WANTED)
     st.rerun()

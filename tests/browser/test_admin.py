@@ -21,7 +21,7 @@ from ecgcore.store.promotions import Promotions
 from ecgcore.store.reviews import Reviews
 from ecgcore.writers import write
 from tests.browser.conftest import App
-from tests.browser.review_page import Review, at_rest, files, go_to, open_record, upload
+from tests.browser.review_page import Review, at_rest, files, go_to, open_record, until, upload
 
 pytestmark = [pytest.mark.browser, pytest.mark.data]
 
@@ -144,8 +144,7 @@ def test_corrections_become_a_version_that_is_compared_put_in_use_and_taken_back
     expect(page.get_by_test_id("stPopoverButton").filter(has_text="Sign off")).to_be_visible()
     review.close_menu()
     at_rest(page)
-    button(page, "Find beats again").click()
-    expect(page.get_by_text(re.compile("is in use since"))).to_have_count(0)
+    until(button(page, "Find beats again").click, lambda patience: expect(page.get_by_text(re.compile("is in use since"))).to_have_count(0, timeout=patience))
     review.counts(F=CORRECTED)
 
     go_to(page, "Admin")
