@@ -290,9 +290,11 @@ def refusals(sets: Sequence[SetComparison], margin: float = MARGIN) -> tuple[str
 
 
 def _falls(one: SetComparison, figure: FigureComparison, was: float, now: float, margin: float) -> str:
+    beats = f"{figure.n:,} beats of {figure.n_patients} patient{'s' if figure.n_patients != 1 else ''}"
+    flattered = f" The current model has learned from {len(one.learned_current)} of this set's patients, and may be better on them than on others." if one.learned_current else ""
     return (
         f"{figure.name.removesuffix(' Se')} sensitivity on {one.name} falls from {was:.1%} to {now:.1%}, by {100 * round(was - now, DIGITS):.3g} percentage points, "
-        f"and {100 * margin:g} are allowed ({figure.n:,} beats of {figure.n_patients} patient{'s' if figure.n_patients != 1 else ''})."
+        f"and {100 * margin:g} are allowed ({beats}).{flattered}"
     )
 
 

@@ -146,6 +146,11 @@ def test_a_fall_of_more_than_the_margin_is_refused(now, refused):
     assert not said or said[0].startswith("VEB sensitivity on a set falls from 100.0% to 96.0%, by 4 percentage points, and 2 are allowed (50 beats of 1 patient)")
 
 
+def test_a_refusal_says_whom_the_current_model_has_learned_from():
+    (said,) = refusals([compared(pairs([answers(40, 20)], [answers(50, 20)]), learned=((), ("p0",)))])
+    assert said.endswith("(50 beats of 1 patient). The current model has learned from 1 of this set's patients, and may be better on them than on others.")
+
+
 def ectopic(**cells):
     """Answers on a patient with 50 V, all called, and these beats."""
     return Answers(counted(NN=90, VV=50, **cells), *[np.ones(90, bool)] * 2, np.full(90, 0.9, np.float32))
