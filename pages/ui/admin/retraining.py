@@ -136,7 +136,8 @@ def limit(choice: Choice) -> None:
         st.session_state.setdefault(key, TUNING_MINUTES)
     st.number_input(
         "Time limit, minutes", min_value=0.5, max_value=MOST_MINUTES, value=None, step=5.0, format="%g", key=key, placeholder="none: until its epochs are spent",
-        help="Empty for none. A training ends with the epoch in which its minutes are spent. Cut short, its learning rate has not come down yet, and it may be worse for that.", persist_state="session",
+        help="Empty for none. A training ends with the epoch in which its minutes are spent. Cut short, it may be worse: its learning rate has not come down yet.",
+        persist_state="session",
     )  # fmt: skip
 
 
