@@ -123,6 +123,7 @@ def test_a_gap_is_filled_and_let_go_of_by_keyboard_alone(app: App, page: Page, r
     at_rest(page)
     page.get_by_role("button", name="Discard", exact=True).press("Enter")
     expect(page.get_by_text("Accepted reconstructions: 0")).to_be_visible()
+    at_rest(page)  # the number before stands beside the new one until then
     expect(page.get_by_text("Discarded: ")).to_be_visible()
     (gone,) = [one for one in Reconstructions(Store(app.home)).of(record, discarded=True) if one.made.start_sample == 1800]
     assert gone.discarded_by == "local"
